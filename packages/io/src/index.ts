@@ -1,0 +1,3 @@
+export * from "./layout.ts";
+export * from "./ports.ts";
+export { Table } from "./table.ts";
