@@ -1,1 +1,4 @@
-//! See ARCHITECTURE.md.
+//! The log on disk: segments, indexes, group commit, recovery. No Node-API in here; see README.md.
+
+pub mod os_vfs;
+pub mod vfs;
