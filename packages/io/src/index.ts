@@ -1,3 +1,11 @@
 export * from "./layout.ts";
+export { ARENA_BYTES, DEFAULT_NETWORK_OPTIONS, type IoOptions } from "./options.ts";
 export * from "./ports.ts";
+export { PortableArena } from "./portable/arena.ts";
+export { EventQueue } from "./portable/events.ts";
+export { PortableLogStore } from "./portable/log-store.ts";
+export { MemoryDisk, type Survivors } from "./portable/memory-disk.ts";
+export { PinTable } from "./portable/pins.ts";
+export { type PortableIo, type PortableIoOptions, openPortableIo } from "./portable/portable-io.ts";
+export { type Scheduler, eventLoopScheduler } from "./portable/scheduler.ts";
 export { Table } from "./table.ts";

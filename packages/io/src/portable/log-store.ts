@@ -1,0 +1,430 @@
+import { assert, type LogId, type Millis, type Offset, type Uuid } from "@mantou/base";
+import {
+  APPEND_WORDS,
+  Append,
+  Event,
+  EventKind,
+  LOCATE_WORDS,
+  Locate,
+  LocateCode,
+  StoreCode,
+} from "../layout.ts";
+import {
+  IoError,
+  type LogConfig,
+  type LogSpec,
+  type LogState,
+  type LogStore,
+  type SegmentInfo,
+  type StoreDescription,
+  type StoreOptions,
+  type StoreStats,
+} from "../ports.ts";
+import type { Table } from "../table.ts";
+import type { PortableArena } from "./arena.ts";
+import type { EventQueue } from "./events.ts";
+import { inspectTable } from "./inspect.ts";
+import { LogWorker, type OpenLog, logName } from "./log-worker.ts";
+import type { DiskTenant, MemoryDirectory, MemoryDisk } from "./memory-disk.ts";
+import { type Located, MemoryLog } from "./memory-log.ts";
+import type { PinTable } from "./pins.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { type TimestampHit, firstAtOrAfter, largestBelow } from "./timestamps.ts";
+
+/** `LogStore` on a {@link MemoryDisk}. Every answer comes later, through the event stream. */
+export class PortableLogStore implements LogStore, DiskTenant {
+  private readonly worker: LogWorker;
+  private options: StoreOptions | null = null;
+  private directory: MemoryDirectory | null = null;
+  private isLow = false;
+
+  constructor(
+    private readonly arena: PortableArena,
+    private readonly events: EventQueue,
+    private readonly pins: PinTable,
+    private readonly disk: MemoryDisk,
+    private readonly scheduler: Scheduler,
+  ) {
+    this.worker = new LogWorker(
+      arena,
+      events,
+      disk,
+      (task) => scheduler.soon(task),
+      () => this.watchSpace(),
+    );
+  }
+
+  open(options: StoreOptions): Promise<StoreDescription> {
+    return this.later(() => {
+      if (this.directory !== null) throw new IoError("EINVAL", "the store is open already");
+      if (!this.disk.lock(options.dataDirectory, this)) {
+        throw new IoError("LOCKED", `${options.dataDirectory} is in use by another broker`);
+      }
+      const directory = this.disk.directory(options.dataDirectory);
+      this.options = options;
+      this.directory = directory;
+      const clean = directory.clean;
+      directory.clean = false;
+      return {
+        clean,
+        clusterId: directory.clusterId,
+        nodeId: directory.nodeId,
+        directoryId: directory.directoryId as Uuid,
+        logs: [...directory.logs.values()].map(({ topic, topicId, partition }) => ({
+          topic,
+          topicId: topicId as Uuid,
+          partition,
+        })),
+        fileSystem: "memory",
+        flushStrategy: "memory",
+      };
+    });
+  }
+
+  format(clusterId: string, nodeId: number): Promise<void> {
+    return this.later(() => {
+      const directory = this.opened();
+      directory.clusterId = clusterId;
+      directory.nodeId = nodeId;
+    });
+  }
+
+  openLogs(specs: readonly LogSpec[]): Promise<LogState[]> {
+    return this.later(() => specs.map((spec) => this.openLog(spec)));
+  }
+
+  configure(logId: LogId, config: LogConfig): void {
+    const log = this.worker.logs.get(logId);
+    if (log !== undefined) log.spec = { ...log.spec, config };
+  }
+
+  inspect(table: Table, rows: number): void {
+    inspectTable(this.arena, table, rows);
+  }
+
+  append(table: Table, rows: number, nowMs: Millis): void {
+    assert(table.rowWords === APPEND_WORDS && rows <= table.capacity, "append table");
+    for (let row = 0; row < rows; row++) {
+      this.worker.append(table.word(row, Append.logId), {
+        offset: table.word(row, Append.offset),
+        length: table.word(row, Append.length),
+        flags: table.word(row, Append.flags),
+        baseOffset: table.double(row, Append.baseOffsetF64),
+        leaderEpoch: table.signed(row, Append.leaderEpoch),
+        nowMs,
+      });
+    }
+  }
+
+  locate(table: Table, rows: number): void {
+    assert(table.rowWords === LOCATE_WORDS && rows <= table.capacity, "locate table");
+    for (let row = 0; row < rows; row++) {
+      const id = table.word(row, Locate.logId);
+      const tag = table.word(row, Locate.tag);
+      const found = this.locateRow(id, table, row);
+      if (this.disk.pendLocates) {
+        table.setWord(row, Locate.code, LocateCode.PENDING);
+        this.scheduler.soon(() => this.reportLocated(id, tag, found));
+        continue;
+      }
+      table.setWord(row, Locate.code, found.code);
+      table.setWord(row, Locate.length, found.length);
+      table.setDouble(row, Locate.positionF64, found.position);
+      table.setWord(row, Locate.pin, this.pinOf(found));
+    }
+  }
+
+  findTimestamp(logId: LogId, timestamp: number, limit: Offset): Promise<TimestampHit | null> {
+    return this.onLog(logId, (log) => firstAtOrAfter(log.data, timestamp, limit));
+  }
+
+  findMaxTimestamp(logId: LogId, limit: Offset): Promise<TimestampHit | null> {
+    return this.onLog(logId, (log) => largestBelow(log.data, limit));
+  }
+
+  readHeaders(logId: LogId, from: Offset, rowsMax: number): Promise<Float64Array> {
+    return this.onLog(logId, (log) => log.data.readHeaders(from, rowsMax));
+  }
+
+  read(logId: LogId, from: Offset, bytesMax: number): Promise<Uint8Array> {
+    return this.onLog(logId, (log) => log.data.read(from, bytesMax));
+  }
+
+  truncate(logId: LogId, end: Offset): Promise<LogState> {
+    return this.changeLog(logId, (log) => {
+      log.data.truncate(end);
+      log.assignedEnd = log.data.endOffset;
+    });
+  }
+
+  trim(logId: LogId, start: Offset): Promise<LogState> {
+    return this.changeLog(logId, (log) => {
+      log.data.trim(start);
+      log.assignedEnd = log.data.endOffset;
+    });
+  }
+
+  roll(logId: LogId): Promise<LogState> {
+    return this.changeLog(logId, (log) => log.data.roll());
+  }
+
+  retain(
+    logId: LogId,
+    retentionMs: number,
+    retentionBytes: number,
+    limit: Offset,
+    nowMs: Millis,
+  ): Promise<LogState> {
+    return this.changeLog(logId, (log) => {
+      log.data.retain(retentionMs, retentionBytes, limit, nowMs);
+    });
+  }
+
+  remove(logId: LogId): Promise<void> {
+    return this.onLog(
+      logId,
+      ({ data }) => {
+        this.worker.logs.delete(logId);
+        this.opened().logs.delete(logName(data.topic, data.partition));
+        this.watchSpace();
+      },
+      { afterFlush: true, evenFailed: true },
+    );
+  }
+
+  segments(logId: LogId): Promise<SegmentInfo[]> {
+    return this.onLog(logId, (log) => log.data.segmentInfos());
+  }
+
+  sizes(logIds: Uint32Array, bytes: Float64Array): void {
+    for (let index = 0; index < logIds.length; index++) {
+      bytes[index] = this.worker.logs.get(logIds[index] as number)?.data.bytes ?? 0;
+    }
+  }
+
+  putFile(logId: LogId | null, name: string, bytes: Uint8Array): Promise<void> {
+    const copy = bytes.slice();
+    return this.onFiles(logId, name, (files) => void files.set(name, copy));
+  }
+
+  getFile(logId: LogId | null, name: string): Promise<Uint8Array | null> {
+    return this.onFiles(logId, name, (files) => files.get(name)?.slice() ?? null);
+  }
+
+  removeFile(logId: LogId | null, name: string): Promise<void> {
+    return this.onFiles(logId, name, (files) => void files.delete(name));
+  }
+
+  listFiles(logId: LogId | null): Promise<string[]> {
+    return this.onFiles(logId, "list", (files) => [...files.keys()].sort());
+  }
+
+  checkpoint(): Promise<void> {
+    return this.whenIdle(() => this.syncAll());
+  }
+
+  close(): Promise<void> {
+    return this.whenIdle(() => {
+      const directory = this.directory;
+      if (directory === null || this.options === null) return;
+      this.syncAll();
+      directory.clean = this.worker.failure === StoreCode.OK;
+      this.disk.unlock(this.options.dataDirectory, this);
+      this.directory = null;
+      this.worker.logs.clear();
+    });
+  }
+
+  stats(): StoreStats {
+    return {
+      appendedBytesTotal: this.worker.appendedBytesTotal,
+      groupsTotal: this.worker.groupsTotal,
+      flushesTotal: this.worker.flushesTotal,
+      filesOpen: 0,
+      freeBytes: this.disk.freeBytes,
+    };
+  }
+
+  crashed(): void {
+    this.worker.dead = true;
+    this.directory = null;
+  }
+
+  diskChanged(): void {
+    this.watchSpace();
+    this.worker.resume();
+  }
+
+  private openLog(spec: LogSpec): LogState {
+    const directory = this.opened();
+    const name = logName(spec.topic, spec.partition);
+    let data = directory.logs.get(name);
+    if (data !== undefined && data.topicId !== spec.topicId) {
+      throw new IoError("FORMAT", `${name} belongs to topic id ${data.topicId}`);
+    }
+    data ??= new MemoryLog(spec.topic, spec.topicId, spec.partition);
+    for (const [id, open] of this.worker.logs) {
+      if (open.data !== data) continue;
+      if (open.failure === StoreCode.OK) throw new IoError("EINVAL", `${name} is open already`);
+      this.worker.logs.delete(id);
+    }
+    directory.logs.set(name, data);
+    data.syncedOffset = data.endOffset;
+    const { endOffset } = data;
+    const log: OpenLog = {
+      spec,
+      data,
+      failure: StoreCode.OK,
+      assignedEnd: endOffset,
+      queue: [],
+      wantsWritten: false,
+    };
+    this.worker.logs.set(spec.logId, log);
+    const state = stateOf(log);
+    data.tornBytes = 0;
+    return state;
+  }
+
+  private locateRow(id: number, table: Table, row: number): Located {
+    const log = this.worker.logs.get(id);
+    if (log === undefined || log.failure !== StoreCode.OK) {
+      return { code: LocateCode.UNAVAILABLE, position: 0, length: 0, batches: [] };
+    }
+    return log.data.locate(
+      table.double(row, Locate.offsetF64),
+      table.double(row, Locate.limitF64),
+      table.word(row, Locate.bytesMax),
+      table.word(row, Locate.flags),
+    );
+  }
+
+  private pinOf(found: Located): number {
+    return found.length === 0 ? 0 : this.pins.add(found.position, found.batches);
+  }
+
+  private reportLocated(id: number, tag: number, found: Located): void {
+    if (this.worker.dead) return;
+    const at = this.events.push(EventKind.LOCATED);
+    this.events.setWord(at, Event.logId, id);
+    this.events.setWord(at, Event.code, found.code);
+    this.events.setWord(at, Event.tag, tag);
+    this.events.setDouble(at, Event.offsetF64, found.position);
+    this.events.setWord(at, Event.pin, this.pinOf(found));
+    this.events.setWord(at, Event.length, found.length);
+  }
+
+  private opened(): MemoryDirectory {
+    if (this.directory === null) throw new IoError("CLOSED", "the store is not open");
+    return this.directory;
+  }
+
+  private changeLog(logId: LogId, change: (log: OpenLog) => void): Promise<LogState> {
+    return this.onLog(
+      logId,
+      (log) => {
+        change(log);
+        this.watchSpace();
+        return stateOf(log);
+      },
+      { afterFlush: true, evenFailed: false },
+    );
+  }
+
+  /** Runs in the log's own order and settles through the event stream. */
+  private onLog<T>(
+    logId: LogId,
+    run: (log: OpenLog) => T,
+    when = { afterFlush: false, evenFailed: false },
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const log = this.worker.logs.get(logId);
+      const refuse = (error: IoError): void => this.events.complete(() => reject(error));
+      if (log === undefined) {
+        refuse(new IoError("UNKNOWN_LOG", `log ${logId} is not open`));
+        return;
+      }
+      const runAndSettle = (): void => {
+        try {
+          const value = run(log);
+          this.events.complete(() => resolve(value));
+        } catch (error) {
+          this.events.complete(() => reject(error));
+        }
+      };
+      if (log.failure === StoreCode.OK) {
+        this.worker.call(log, { ...when, run: runAndSettle, refuse });
+      } else if (when.evenFailed) {
+        runAndSettle();
+      } else {
+        refuse(new IoError("CLOSED", `log ${logId} has failed`));
+      }
+    });
+  }
+
+  private onFiles<T>(
+    logId: LogId | null,
+    name: string,
+    run: (files: Map<string, Uint8Array>) => T,
+  ): Promise<T> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(name)) {
+      return this.later(() => {
+        throw new IoError("EINVAL", `${JSON.stringify(name)} is not a plain file name`);
+      });
+    }
+    if (logId === null) return this.later(() => run(this.opened().files));
+    return this.onLog(logId, (log) => run(log.data.files));
+  }
+
+  /** Runs after the current task and settles through the event stream. */
+  private later<T>(run: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.scheduler.soon(() => {
+        try {
+          const value = run();
+          this.events.complete(() => resolve(value));
+        } catch (error) {
+          this.events.complete(() => reject(error));
+        }
+      });
+    });
+  }
+
+  private whenIdle(run: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.worker.whenIdle(() => {
+        try {
+          run();
+          this.events.complete(resolve);
+        } catch (error) {
+          this.events.complete(() => reject(error));
+        }
+      });
+    });
+  }
+
+  private syncAll(): void {
+    if (this.worker.dead || this.worker.failure !== StoreCode.OK) return;
+    for (const { data } of this.worker.logs.values()) data.syncedOffset = data.endOffset;
+  }
+
+  /** Tells when free space falls below the minimum, and when it is back. */
+  private watchSpace(): void {
+    if (this.options === null || this.worker.dead) return;
+    const low = this.disk.freeBytes < this.options.freeBytesMin;
+    if (low === this.isLow) return;
+    this.isLow = low;
+    const at = this.events.push(EventKind.STORE_STATE);
+    this.events.setWord(at, Event.code, low ? StoreCode.LOW_SPACE : StoreCode.OK);
+  }
+}
+
+function stateOf({ spec, data }: OpenLog): LogState {
+  return {
+    logId: spec.logId,
+    startOffset: data.startOffset as Offset,
+    endOffset: data.endOffset as Offset,
+    largestTimestamp: data.largestTimestamp,
+    cutBytes: data.tornBytes,
+    corruptFromOffset: data.corruptFromOffset as Offset | null,
+  };
+}
