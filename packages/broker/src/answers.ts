@@ -1,0 +1,50 @@
+import type { Api } from "@mantou/protocol";
+import { EncodeError, Writer, encodeResponseHeader, responseHeaderVersion } from "@mantou/protocol";
+import type { Ambient } from "./ambient.ts";
+import type { Call } from "./handler.ts";
+import { ANSWER_BYTES_MAX } from "./limits.ts";
+import type { PlanWriter } from "./plan-writer.ts";
+
+/** Encodes responses into the plan of this tick. */
+export class Answers {
+  private readonly writer = new Writer(64 * 1024, ANSWER_BYTES_MAX);
+
+  constructor(
+    private readonly plan: PlanWriter,
+    private readonly ambient: Ambient,
+  ) {}
+
+  /** Encodes at the call's version, or at `version` (ApiVersions falls back to 0). */
+  send<Response>(
+    call: Call,
+    api: Api<unknown, Response>,
+    response: Response,
+    version: number = call.version,
+  ): void {
+    const writer = this.writer.reset();
+    try {
+      encodeResponseHeader(writer, call.correlationId, responseHeaderVersion(api, version));
+      api.response.encode(writer, response, version);
+    } catch (error) {
+      if (!(error instanceof EncodeError)) throw error;
+      // Our own answer does not fit the protocol: a defect, contained to this connection.
+      this.ambient.logger.error("answer_not_encodable", {
+        api: api.name,
+        version,
+        reason: error.message,
+      });
+      this.plan.close(call.connection, call.generation);
+      return;
+    }
+    this.plan.respond(call.connection, call.generation, call.sequence, writer);
+  }
+
+  /** The request has no answer; the next one of its connection may go. */
+  skip(call: Call): void {
+    this.plan.skip(call.connection, call.generation, call.sequence);
+  }
+
+  close(call: Call): void {
+    this.plan.close(call.connection, call.generation);
+  }
+}

@@ -1,0 +1,176 @@
+import type { Api } from "@mantou/protocol";
+import {
+  ErrorCode,
+  alterConfigsApi,
+  apiVersionsApi,
+  createPartitionsApi,
+  createTopicsApi,
+  deleteRecordsApi,
+  deleteTopicsApi,
+  describeClusterApi,
+  describeConfigsApi,
+  describeLogDirsApi,
+  describeProducersApi,
+  describeQuorumApi,
+  describeTopicPartitionsApi,
+  fetchApi,
+  incrementalAlterConfigsApi,
+  initProducerIdApi,
+  listConfigResourcesApi,
+  listOffsetsApi,
+  metadataApi,
+  offsetForLeaderEpochApi,
+  produceApi,
+} from "@mantou/protocol";
+import { fetchRefusal } from "./fetch/fetch-answer.ts";
+import type { Handler, Outcome, ServedApi } from "./handler.ts";
+import { handleAlterConfigs } from "./handlers/alter-configs.ts";
+import { handleApiVersions } from "./handlers/api-versions.ts";
+import { handleCreatePartitions } from "./handlers/create-partitions.ts";
+import { handleCreateTopics } from "./handlers/create-topics.ts";
+import { handleDeleteRecords } from "./handlers/delete-records.ts";
+import { handleDeleteTopics } from "./handlers/delete-topics.ts";
+import { handleDescribeCluster } from "./handlers/describe-cluster.ts";
+import { handleDescribeConfigs } from "./handlers/describe-configs.ts";
+import { handleDescribeLogDirs } from "./handlers/describe-log-dirs.ts";
+import { handleDescribeProducers } from "./handlers/describe-producers.ts";
+import { handleDescribeQuorum } from "./handlers/describe-quorum.ts";
+import { handleDescribeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
+import { handleIncrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
+import { handleInitProducerId } from "./handlers/init-producer-id.ts";
+import { handleListConfigResources } from "./handlers/list-config-resources.ts";
+import { handleListOffsets } from "./handlers/list-offsets.ts";
+import { handleMetadata } from "./handlers/metadata.ts";
+import { handleOffsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
+import * as refusals from "./refusals.ts";
+
+/** One API that this broker serves. The list below is what ApiVersions and the docs derive from. */
+export interface ServedEntry {
+  readonly api: Api<unknown, unknown>;
+  /** The lowest version told to clients; lower than what is accepted only for Produce. */
+  readonly minAdvertised: number;
+  readonly maxVersion: number;
+  readonly handle: Handler<unknown, unknown>;
+  /** The API's own form of UNKNOWN_SERVER_ERROR. */
+  readonly refuse: (request: unknown, version: number) => unknown;
+}
+
+interface Limits {
+  readonly minAdvertised?: number;
+  readonly maxVersion?: number;
+}
+
+/** Ties an API to its handler; the types of the three must agree. */
+function serve<Request, Response>(
+  api: Api<Request, Response>,
+  handle: Handler<Request, Response>,
+  refuse: (request: Request, version: number) => Response,
+  limits: Limits = {},
+): ServedEntry {
+  return {
+    api: api as Api<unknown, unknown>,
+    minAdvertised: limits.minAdvertised ?? api.minVersion,
+    maxVersion: limits.maxVersion ?? api.maxVersion,
+    handle: handle as Handler<unknown, unknown>,
+    refuse: refuse as (request: unknown, version: number) => unknown,
+  };
+}
+
+/** Produce and Fetch are stages of the tick (see `Dispatch`), not functions of one request. */
+const stage = (): Outcome<never> => ({ kind: "close", reason: "handled by a stage" });
+
+const errorCode = ErrorCode.UNKNOWN_SERVER_ERROR;
+const errorMessage = null;
+const throttleTimeMs = 0;
+
+export const servedApis: readonly ServedEntry[] = [
+  // librdkafka before 2.11.1 turns compression off when the lowest Produce version is above 0.
+  serve(produceApi, stage, refusals.refuseProduce, { minAdvertised: 0 }),
+  serve(fetchApi, stage, () => fetchRefusal(errorCode)),
+  serve(listOffsetsApi, handleListOffsets, refusals.refuseListOffsets),
+  serve(metadataApi, handleMetadata, refusals.refuseMetadata),
+  serve(apiVersionsApi, handleApiVersions, () => ({
+    errorCode,
+    apiKeys: [],
+    throttleTimeMs,
+    supportedFeatures: [],
+    finalizedFeaturesEpoch: -1,
+    finalizedFeatures: [],
+    zkMigrationReady: false,
+  })),
+  serve(createTopicsApi, handleCreateTopics, refusals.refuseCreateTopics),
+  serve(deleteTopicsApi, handleDeleteTopics, refusals.refuseDeleteTopics),
+  serve(deleteRecordsApi, handleDeleteRecords, refusals.refuseDeleteRecords),
+  // Version 6 belongs to two-phase commit (KIP-939), which Kafka itself does not enable.
+  serve(
+    initProducerIdApi,
+    handleInitProducerId,
+    () => ({
+      throttleTimeMs,
+      errorCode,
+      producerId: -1,
+      producerEpoch: -1,
+      ongoingTxnProducerId: -1,
+      ongoingTxnProducerEpoch: -1,
+    }),
+    { maxVersion: 5 },
+  ),
+  serve(
+    offsetForLeaderEpochApi,
+    handleOffsetForLeaderEpoch,
+    refusals.refuseOffsetForLeaderEpoch,
+  ),
+  serve(describeConfigsApi, handleDescribeConfigs, refusals.refuseDescribeConfigs),
+  serve(alterConfigsApi, handleAlterConfigs, refusals.refuseAlterConfigs),
+  serve(describeLogDirsApi, handleDescribeLogDirs, () => ({
+    throttleTimeMs,
+    errorCode,
+    results: [],
+  })),
+  serve(createPartitionsApi, handleCreatePartitions, refusals.refuseCreatePartitions),
+  serve(
+    incrementalAlterConfigsApi,
+    handleIncrementalAlterConfigs,
+    refusals.refuseAlterConfigs,
+  ),
+  serve(describeQuorumApi, handleDescribeQuorum, () => ({
+    errorCode,
+    errorMessage,
+    topics: [],
+    nodes: [],
+  })),
+  serve(describeClusterApi, handleDescribeCluster, () => ({
+    throttleTimeMs,
+    errorCode,
+    errorMessage,
+    endpointType: 1,
+    clusterId: "",
+    controllerId: -1,
+    brokers: [],
+    clusterAuthorizedOperations: -2147483648,
+  })),
+  serve(describeProducersApi, handleDescribeProducers, refusals.refuseDescribeProducers),
+  serve(listConfigResourcesApi, handleListConfigResources, () => ({
+    throttleTimeMs,
+    errorCode,
+    configResources: [],
+  })),
+  serve(
+    describeTopicPartitionsApi,
+    handleDescribeTopicPartitions,
+    refusals.refuseDescribeTopicPartitions,
+  ),
+];
+
+export const servedByKey: ReadonlyMap<number, ServedEntry> = new Map(
+  servedApis.map((entry) => [entry.api.key, entry]),
+);
+
+/** What ApiVersions tells, in ascending order of the key. */
+export const advertisedApis: readonly ServedApi[] = servedApis
+  .map(({ api, minAdvertised, maxVersion }) => ({
+    key: api.key,
+    minVersion: minAdvertised,
+    maxVersion,
+  }))
+  .sort((a, b) => a.key - b.key);

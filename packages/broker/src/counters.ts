@@ -1,0 +1,10 @@
+/** What the broker counts about itself. Plain numbers, read by the admin endpoint. */
+export class BrokerCounters {
+  requests = 0;
+  /** Frames whose body did not parse: connection closed. */
+  malformed = 0;
+  /** Unknown api keys and versions: connection closed. */
+  unsupported = 0;
+  /** Handlers that threw: answered with UNKNOWN_SERVER_ERROR. */
+  handlerFailures = 0;
+}

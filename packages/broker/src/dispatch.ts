@@ -1,0 +1,207 @@
+import { AssertionError } from "@mantou/base";
+import type { Api } from "@mantou/protocol";
+import {
+  DecodeError,
+  Reader,
+  apiVersionsApi,
+  decodeRequestHeader,
+  fetchApi,
+  produceApi,
+  requestHeaderVersion,
+} from "@mantou/protocol";
+import type { FetchRequest, ProduceRequest } from "@mantou/protocol";
+import type { Arena } from "@mantou/io";
+import type { Ambient } from "./ambient.ts";
+import type { Answers } from "./answers.ts";
+import type { ServedEntry } from "./apis.ts";
+import { servedByKey } from "./apis.ts";
+import type { BrokerCounters } from "./counters.ts";
+import { unsupportedApiVersions } from "./handlers/api-versions.ts";
+import type { FetchStage } from "./handlers/fetch.ts";
+import type { ProduceStage } from "./handlers/produce.ts";
+import type { BrokerContext, Call, Outcome } from "./handler.ts";
+import { DECODED_BYTES_FLOOR, DECODED_BYTES_PER_FRAME_BYTE } from "./limits.ts";
+
+/** Api key, version and correlation id, which the reactor has read already. */
+const HEADER_FIXED_BYTES = 8;
+
+/** A frame as the network hands it over. */
+export interface Frame {
+  readonly connection: number;
+  readonly generation: number;
+  readonly sequence: number;
+  readonly listenerId: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly apiKey: number;
+  readonly version: number;
+  readonly correlationId: number;
+}
+
+export interface DispatchParts {
+  readonly context: BrokerContext;
+  readonly arena: Arena;
+  readonly answers: Answers;
+  readonly produce: ProduceStage;
+  readonly fetch: FetchStage;
+  readonly ambient: Ambient;
+  readonly counters: BrokerCounters;
+  readonly release: (frameOffset: number) => void;
+  /** Hands collected answers over when one was made outside of a tick. */
+  readonly flushSoon: () => void;
+}
+
+/** Frame in, request decoded, handler called, outcome carried out. One request hurts no other. */
+export class Dispatch {
+  private readonly reader: Reader;
+
+  constructor(private readonly parts: DispatchParts) {
+    this.reader = new Reader(parts.arena.bytes, parts.arena.view);
+  }
+
+  /** Takes one frame. Its memory is released here, or by the produce stage after the append. */
+  take(frame: Frame): void {
+    const entry = servedByKey.get(frame.apiKey);
+    if (entry === undefined || frame.version < entry.api.minVersion || frame.version > entry.maxVersion) {
+      this.refuseVersion(frame);
+      return;
+    }
+    const { api } = entry;
+    let call: Call;
+    let request: unknown;
+    try {
+      const budget = frame.length * DECODED_BYTES_PER_FRAME_BYTE + DECODED_BYTES_FLOOR;
+      const bodyBytes = frame.length - HEADER_FIXED_BYTES;
+      this.reader.reset(frame.offset + HEADER_FIXED_BYTES, bodyBytes, budget);
+      const flexible = requestHeaderVersion(api, frame.version) === 2;
+      const { clientId } = decodeRequestHeader(this.reader, flexible);
+      call = newCall(frame, clientId);
+      request = api.request.decode(this.reader, frame.version);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.malformed(frame, api, error);
+      return;
+    }
+    this.parts.counters.requests += 1;
+    try {
+      this.handle(entry, call, request, frame);
+    } catch (error) {
+      this.contain(entry, call, request, frame, error);
+    }
+  }
+
+  private handle(entry: ServedEntry, call: Call, request: unknown, frame: Frame): void {
+    // The two APIs that move records are stages of their own; all others are one function each.
+    if (entry.api === (produceApi as Api<unknown, unknown>)) {
+      this.parts.produce.take(call, request as ProduceRequest, frame.offset);
+      return;
+    }
+    this.parts.release(frame.offset);
+    if (entry.api === (fetchApi as Api<unknown, unknown>)) {
+      this.parts.fetch.take(call, request as FetchRequest);
+      return;
+    }
+    this.carryOut(entry, call, request, frame, entry.handle(this.parts.context, call, request));
+  }
+
+  private carryOut(
+    entry: ServedEntry,
+    call: Call,
+    request: unknown,
+    frame: Frame,
+    outcome: Outcome<unknown>,
+  ): void {
+    const { answers } = this.parts;
+    switch (outcome.kind) {
+      case "answer":
+        answers.send(call, entry.api, outcome.response);
+        return;
+      case "answerAndClose":
+        answers.send(call, entry.api, outcome.response);
+        answers.close(call);
+        return;
+      case "close":
+        answers.close(call);
+        return;
+      case "later":
+        outcome.response.then(
+          (response) => {
+            answers.send(call, entry.api, response);
+            this.parts.flushSoon();
+          },
+          (error: unknown) => {
+            this.answerFailure(entry, call, request, frame, error);
+            this.parts.flushSoon();
+          },
+        );
+    }
+  }
+
+  /** A defect in a handler: that request is answered with -1, counted and logged. */
+  private contain(
+    entry: ServedEntry,
+    call: Call,
+    request: unknown,
+    frame: Frame,
+    error: unknown,
+  ): void {
+    if (error instanceof AssertionError) throw error;
+    this.answerFailure(entry, call, request, frame, error);
+  }
+
+  private answerFailure(
+    entry: ServedEntry,
+    call: Call,
+    request: unknown,
+    frame: Frame,
+    error: unknown,
+  ): void {
+    this.parts.counters.handlerFailures += 1;
+    this.parts.ambient.logger.error("request_failed", {
+      api: entry.api.name,
+      version: call.version,
+      frameBytes: frame.length,
+      clientId: call.clientId,
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    this.parts.answers.send(call, entry.api, entry.refuse(request, call.version));
+  }
+
+  /** An unparseable request gets no answer in Kafka's protocol: the connection is closed. */
+  private malformed(frame: Frame, api: Api<unknown, unknown>, error: DecodeError): void {
+    this.parts.release(frame.offset);
+    this.parts.counters.malformed += 1;
+    this.parts.ambient.logger.warn("request_malformed", {
+      api: api.name,
+      version: frame.version,
+      frameBytes: frame.length,
+      reason: error.message,
+    });
+    this.parts.answers.close(newCall(frame, ""));
+  }
+
+  /** Only ApiVersions answers a version that it does not know, and does so at version 0. */
+  private refuseVersion(frame: Frame): void {
+    this.parts.release(frame.offset);
+    const call = newCall(frame, "");
+    if (frame.apiKey === apiVersionsApi.key) {
+      this.parts.answers.send(call, apiVersionsApi, unsupportedApiVersions(this.parts.context), 0);
+      return;
+    }
+    this.parts.counters.unsupported += 1;
+    this.parts.answers.close(call);
+  }
+}
+
+function newCall(frame: Frame, clientId: string): Call {
+  return {
+    connection: frame.connection,
+    generation: frame.generation,
+    sequence: frame.sequence,
+    apiKey: frame.apiKey,
+    version: frame.version,
+    correlationId: frame.correlationId,
+    clientId,
+    listenerId: frame.listenerId,
+  };
+}

@@ -1,0 +1,82 @@
+import type { LogId } from "@mantou/base";
+import { ZERO_UUID } from "@mantou/base";
+import type { Uuid } from "@mantou/base";
+import type { FetchResponse } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
+import type { PartitionTable } from "@mantou/replication";
+import type { FetchTask, FoundRow } from "./fetch-task.ts";
+
+type TopicAnswer = FetchResponse["responses"][number];
+type PartitionAnswer = TopicAnswer["partitions"][number];
+
+const NO_RECORDS = new Uint8Array(0);
+
+/** The answer of a task whose ranges are settled; remembers what the client is told. */
+export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchResponse {
+  const { set, session } = task;
+  const topics: TopicAnswer[] = [];
+  const byTopic = new Map<string, TopicAnswer>();
+  for (const found of task.found) {
+    const topic = set.topics[found.row] as string;
+    let entry = byTopic.get(topic);
+    if (entry === undefined) {
+      entry = {
+        topic: set.usesIds ? "" : topic,
+        topicId: set.usesIds ? (topic as Uuid) : ZERO_UUID,
+        partitions: [],
+      };
+      byTopic.set(topic, entry);
+      topics.push(entry);
+    }
+    entry.partitions.push(partitionAnswer(task, found, partitions));
+  }
+  return {
+    throttleTimeMs: 0,
+    errorCode: ErrorCode.NONE,
+    sessionId: session?.id ?? 0,
+    responses: topics,
+    nodeEndpoints: [],
+  };
+}
+
+/** A refusal of the whole fetch: top-level code, empty body. */
+export function fetchRefusal(errorCode: number): FetchResponse {
+  return { throttleTimeMs: 0, errorCode, sessionId: 0, responses: [], nodeEndpoints: [] };
+}
+
+function partitionAnswer(
+  task: FetchTask,
+  found: FoundRow,
+  partitions: PartitionTable,
+): PartitionAnswer {
+  const { set } = task;
+  const { row } = found;
+  const failed = found.errorCode !== ErrorCode.NONE;
+  const logId = set.logId[row] as LogId;
+  const highWatermark = failed ? -1 : partitions.highWatermark(logId);
+  const logStartOffset = failed ? -1 : partitions.logStartOffset(logId);
+  set.sentError[row] = found.errorCode;
+  set.sentHighWatermark[row] = highWatermark;
+  set.sentStartOffset[row] = logStartOffset;
+  // KAFKA_STORAGE_ERROR is unknown to clients of Fetch v5 and older.
+  const errorCode =
+    found.errorCode === ErrorCode.KAFKA_STORAGE_ERROR && task.call.version <= 5
+      ? ErrorCode.NOT_LEADER_OR_FOLLOWER
+      : found.errorCode;
+  return {
+    partitionIndex: set.partition[row] as number,
+    errorCode,
+    highWatermark,
+    lastStableOffset: highWatermark,
+    logStartOffset,
+    divergingEpoch: found.diverging ?? { epoch: -1, endOffset: -1 },
+    currentLeader: { leaderId: -1, leaderEpoch: -1 },
+    snapshotId: { endOffset: -1, epoch: -1 },
+    abortedTransactions: task.readCommitted && !failed ? [] : null,
+    preferredReadReplica: -1,
+    records:
+      found.length === 0
+        ? NO_RECORDS
+        : { pin: found.pin, position: found.position, length: found.length },
+  };
+}

@@ -1,0 +1,38 @@
+import type { Call } from "../handler.ts";
+import type { FetchSession } from "./fetch-sessions.ts";
+import type { FetchSet } from "./fetch-set.ts";
+
+/** One fetch on its way: planned, located, judged, parked and judged again, answered. */
+export interface FetchTask {
+  readonly call: Call;
+  readonly set: FetchSet;
+  /** Null: sessionless, or no room for a session. */
+  readonly session: FetchSession | null;
+  /** An incremental answer leaves out partitions of which nothing is new. */
+  readonly incremental: boolean;
+  readonly readCommitted: boolean;
+  readonly minBytes: number;
+  readonly bytesMax: number;
+  /** Monotonic milliseconds. */
+  readonly deadlineMs: number;
+  /** Locates that a disk thread still works on. */
+  pending: number;
+  /** Rows that the answer says something about, in the order of the answer. */
+  readonly found: FoundRow[];
+  /** Record bytes found so far. */
+  bytes: number;
+  /** A partition has an error or has diverged: do not wait. */
+  urgent: boolean;
+}
+
+/** What the plan found for one row of the set. */
+export interface FoundRow {
+  readonly row: number;
+  errorCode: number;
+  /** A pinned file range, or length 0. */
+  pin: number;
+  position: number;
+  length: number;
+  /** Set when the client's log has diverged from ours (KIP-595). */
+  diverging: { readonly epoch: number; readonly endOffset: number } | null;
+}

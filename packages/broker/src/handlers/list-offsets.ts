@@ -1,0 +1,141 @@
+import type { LogId } from "@mantou/base";
+import { offset } from "@mantou/base";
+import type { ListOffsetsRequest, ListOffsetsResponse } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
+import { IoError } from "@mantou/io";
+import type { BrokerContext, Call, Outcome } from "../handler.ts";
+import { answer, later } from "../handler.ts";
+import { epochError, resolveByName } from "./partition-checks.ts";
+
+type TopicAnswer = ListOffsetsResponse["topics"][number];
+type PartitionAnswer = TopicAnswer["partitions"][number];
+
+/** Timestamps that name a position, and the first version that knows them. */
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LAST_TIERED = -5;
+const EARLIEST_PENDING_UPLOAD = -6;
+const VERSION_OF_SPECIAL: Readonly<Record<number, number>> = {
+  [LATEST]: 1,
+  [EARLIEST]: 1,
+  [MAX_TIMESTAMP]: 7,
+  [EARLIEST_LOCAL]: 8,
+  [LAST_TIERED]: 9,
+  [EARLIEST_PENDING_UPLOAD]: 11,
+};
+
+/** ListOffsets: a position by timestamp, per partition. Only real timestamps need a disk. */
+export function handleListOffsets(
+  broker: BrokerContext,
+  call: Call,
+  request: ListOffsetsRequest,
+): Outcome<ListOffsetsResponse> {
+  const lookups: Promise<void>[] = [];
+  const seen = new Set<string>();
+  const topics = request.topics.map((topic): TopicAnswer => ({
+    name: topic.name,
+    partitions: topic.partitions.map((partition) => {
+      const found = newAnswer(partition.partitionIndex);
+      const key = `${partition.partitionIndex}/${topic.name}`;
+      if (seen.has(key)) found.errorCode = ErrorCode.INVALID_REQUEST;
+      else {
+        seen.add(key);
+        const lookup = look(broker, call.version, topic.name, partition, found);
+        if (lookup !== null) lookups.push(lookup);
+      }
+      return found;
+    }),
+  }));
+  const response = { throttleTimeMs: 0, topics };
+  if (lookups.length === 0) return answer(response);
+  return later(Promise.all(lookups).then(() => response));
+}
+
+function look(
+  broker: BrokerContext,
+  version: number,
+  topic: string,
+  partition: ListOffsetsRequest["topics"][number]["partitions"][number],
+  found: PartitionAnswer,
+): Promise<void> | null {
+  const resolved = resolveByName(broker, topic, partition.partitionIndex);
+  if ("errorCode" in resolved) {
+    found.errorCode = resolved.errorCode;
+    return null;
+  }
+  const { logId } = resolved;
+  found.errorCode = epochError(broker, logId, partition.currentLeaderEpoch);
+  if (found.errorCode !== ErrorCode.NONE) return null;
+  const { timestamp } = partition;
+  if (timestamp >= 0) return lookByTime(broker, logId, timestamp, found);
+  if (version < (VERSION_OF_SPECIAL[timestamp] ?? Infinity)) {
+    found.errorCode = ErrorCode.UNSUPPORTED_VERSION;
+    return null;
+  }
+  return lookSpecial(broker, logId, timestamp, found);
+}
+
+function lookSpecial(
+  broker: BrokerContext,
+  logId: LogId,
+  timestamp: number,
+  found: PartitionAnswer,
+): Promise<void> | null {
+  const { partitions } = broker;
+  switch (timestamp) {
+    case LATEST:
+      found.offset = partitions.highWatermark(logId);
+      found.leaderEpoch = partitions.leaderEpoch(logId);
+      return null;
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      found.offset = partitions.logStartOffset(logId);
+      found.leaderEpoch = partitions.epochAt(logId, found.offset);
+      return null;
+    case MAX_TIMESTAMP:
+      return settle(
+        broker.logs.findMaxTimestamp(logId, offset(partitions.highWatermark(logId))),
+        broker,
+        logId,
+        found,
+      );
+    default:
+      // Nothing is tiered here: no offset, no error, as a Kafka without remote storage answers.
+      return null;
+  }
+}
+
+function lookByTime(
+  broker: BrokerContext,
+  logId: LogId,
+  timestamp: number,
+  found: PartitionAnswer,
+): Promise<void> {
+  const limit = offset(broker.partitions.highWatermark(logId));
+  return settle(broker.logs.findTimestamp(logId, timestamp, limit), broker, logId, found);
+}
+
+/** Fills in what a disk found; a failed read becomes the partition's error. */
+async function settle(
+  lookup: Promise<{ readonly offset: number; readonly timestamp: number } | null>,
+  broker: BrokerContext,
+  logId: LogId,
+  found: PartitionAnswer,
+): Promise<void> {
+  try {
+    const position = await lookup;
+    if (position === null) return;
+    found.offset = position.offset;
+    found.timestamp = position.timestamp;
+    found.leaderEpoch = broker.partitions.epochAt(logId, position.offset);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    found.errorCode = ErrorCode.KAFKA_STORAGE_ERROR;
+  }
+}
+
+function newAnswer(partitionIndex: number): PartitionAnswer {
+  return { partitionIndex, errorCode: ErrorCode.NONE, timestamp: -1, offset: -1, leaderEpoch: -1 };
+}

@@ -1,0 +1,38 @@
+/**
+ * Every bound of the broker's own state, with its reason and its answer at the limit.
+ * Bounds that an operator sets are broker configs instead.
+ */
+
+/** Rows a drain moves at most; more stay in the ring for the next round of the same tick. */
+export const EVENTS_PER_DRAIN = 4096;
+
+/** Batches judged or appended by one native call; a tick with more makes several calls. */
+export const BATCHES_PER_CALL = 1024;
+
+/** Ranges located by one native call. */
+export const RANGES_PER_CALL = 256;
+
+/** Plan rows collected before they are handed over in the middle of a tick. */
+export const PLAN_ROWS_MAX = 8192;
+
+/** Bytes of encoded answers collected before they are handed over in the middle of a tick. */
+export const PLAN_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Largest single encoded answer without record bytes. Beyond it: UNKNOWN_SERVER_ERROR. */
+export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Produce requests that wait for a disk. Beyond it: KAFKA_STORAGE_ERROR, which clients retry. */
+export const PRODUCES_PENDING_MAX = 100_000;
+
+/** Fetches that wait for data. Beyond it a fetch is answered at once, empty. */
+export const FETCHES_PARKED_MAX = 100_000;
+
+/** Partitions over all fetch sessions; a larger fetch gets no session (id 0), which is legal. */
+export const SESSION_PARTITIONS_MAX = 2_000_000;
+
+/** Metadata commands that wait for the controller. Beyond it: REQUEST_TIMED_OUT. */
+export const COMMANDS_PENDING_MAX = 10_000;
+
+/** Bytes that a request may decode to, per byte of its frame, plus a floor for small frames. */
+export const DECODED_BYTES_PER_FRAME_BYTE = 16;
+export const DECODED_BYTES_FLOOR = 64 * 1024;

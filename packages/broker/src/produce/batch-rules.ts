@@ -1,0 +1,96 @@
+import { InspectCode } from "@mantou/io";
+import type { TopicConfig } from "@mantou/catalog";
+import { ErrorCode } from "@mantou/protocol";
+
+/** A refusal of a batch, in the protocol's words. */
+export interface Refusal {
+  readonly errorCode: number;
+  readonly message: string;
+}
+
+const CODEC_MASK = 0x07;
+const CODEC_ZSTD = 4;
+/** zstd is legal from this Produce version on (KIP-110). */
+const ZSTD_PRODUCE_VERSION = 7;
+
+/** What the protocol answers for a batch that the inspection refused; null when it is sound. */
+export function inspectionRefusal(code: number): Refusal | null {
+  switch (code) {
+    case InspectCode.OK:
+      return null;
+    case InspectCode.TRUNCATED:
+      return corrupt("the batch is shorter than its header says");
+    case InspectCode.CRC:
+      return corrupt("the batch's checksum does not match its bytes");
+    case InspectCode.MAGIC:
+      return invalid("only record batches of format version 2 are accepted");
+    case InspectCode.TRAILING:
+      return invalid("a partition takes exactly one batch");
+    case InspectCode.COUNT:
+      return invalid("record count, offsets and sequence of the batch contradict each other");
+    case InspectCode.COMPRESSION:
+      return invalid("the compressed payload has an unknown or unreadable frame header");
+    case InspectCode.RECORDS:
+      return invalid("a record of the batch does not parse");
+    case InspectCode.KEY_MISSING:
+      return invalid("a record without key on a topic that needs keys");
+    case InspectCode.INFLATED_SIZE:
+      return invalid("the batch inflates beyond the allowed size");
+    case InspectCode.ATTRIBUTES:
+      return invalid("clients may not set control or reserved attribute bits");
+    case InspectCode.TIMESTAMP_TYPE:
+      return {
+        errorCode: ErrorCode.INVALID_TIMESTAMP,
+        message: "clients may not send batches with timestamp type LogAppendTime",
+      };
+    default:
+      return corrupt(`inspection code ${code}`);
+  }
+}
+
+/** Codec rules that depend on the request's version. */
+export function codecRefusal(attributes: number, produceVersion: number): Refusal | null {
+  if ((attributes & CODEC_MASK) !== CODEC_ZSTD || produceVersion >= ZSTD_PRODUCE_VERSION) {
+    return null;
+  }
+  return {
+    errorCode: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+    message: "zstd needs Produce version 7 or newer",
+  };
+}
+
+/** Size rules of the topic. `bytes` is the whole batch. */
+export function sizeRefusal(bytes: number, config: TopicConfig): Refusal | null {
+  if (bytes > config.maxMessageBytes) {
+    return {
+      errorCode: ErrorCode.MESSAGE_TOO_LARGE,
+      message: `the batch has ${bytes} bytes, max.message.bytes is ${config.maxMessageBytes}`,
+    };
+  }
+  if (bytes > config.segmentBytes) {
+    return {
+      errorCode: ErrorCode.RECORD_LIST_TOO_LARGE,
+      message: `the batch has ${bytes} bytes, segment.bytes is ${config.segmentBytes}`,
+    };
+  }
+  return null;
+}
+
+/** Timestamp rules of the topic, judged by the header; only CreateTime topics look. */
+export function timestampRefusal(
+  maxTimestamp: number,
+  config: TopicConfig,
+  nowMs: number,
+): Refusal | null {
+  if (config.messageTimestampType === "LogAppendTime" || maxTimestamp < 0) return null;
+  const early = nowMs - config.messageTimestampBeforeMaxMs;
+  const late = nowMs + config.messageTimestampAfterMaxMs;
+  if (maxTimestamp >= early && maxTimestamp <= late) return null;
+  return {
+    errorCode: ErrorCode.INVALID_TIMESTAMP,
+    message: `timestamp ${maxTimestamp} is out of the range [${early}, ${late}]`,
+  };
+}
+
+const invalid = (message: string): Refusal => ({ errorCode: ErrorCode.INVALID_RECORD, message });
+const corrupt = (message: string): Refusal => ({ errorCode: ErrorCode.CORRUPT_MESSAGE, message });

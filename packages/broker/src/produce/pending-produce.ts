@@ -1,0 +1,41 @@
+import type { ProduceResponse } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
+import type { Call } from "../handler.ts";
+
+export type PartitionAnswer = ProduceResponse["responses"][number]["partitionResponses"][number];
+
+/** A produce request from admission to its answer. */
+export interface PendingProduce {
+  readonly call: Call;
+  /** -1: all in-sync replicas, 0: none, 1: the leader's write. */
+  readonly acks: number;
+  readonly response: ProduceResponse;
+  /** Monotonic milliseconds. */
+  readonly deadlineMs: number;
+  /** Batches that are not settled yet. */
+  waiting: number;
+  /** Answered, by settlement or by its deadline. */
+  done: boolean;
+  /** At least one partition was refused. */
+  failed: boolean;
+}
+
+/** Turns a partition's answer into a refusal; what was assigned is not told. */
+export function refuse(
+  pending: PendingProduce,
+  answer: PartitionAnswer,
+  errorCode: number,
+  message: string | null = null,
+  recordIndex = -1,
+): void {
+  pending.failed = true;
+  answer.errorCode = errorCode;
+  answer.baseOffset = -1;
+  answer.logAppendTimeMs = -1;
+  answer.logStartOffset = -1;
+  answer.errorMessage = message;
+  answer.recordErrors =
+    recordIndex < 0 ? [] : [{ batchIndex: recordIndex, batchIndexErrorMessage: message }];
+}
+
+export const isRefused = (answer: PartitionAnswer): boolean => answer.errorCode !== ErrorCode.NONE;
