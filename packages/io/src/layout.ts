@@ -37,7 +37,11 @@ export const Event = {
   code: 2,
   /** LOCATED: the `tag` of the request. */
   tag: 3,
-  /** WRITTEN: end offset in the page cache. DURABLE: fsynced end offset. LOCATED: file position. */
+  /**
+   * WRITTEN: end offset in the page cache. DURABLE: fsynced end offset. LOCATED: file position.
+   * LOG_FAILED: the first offset that took no effect, or, with CORRUPT, that is not served (the
+   * log goes on below it).
+   */
   offsetF64: 2,
   /** LOCATED: pinned file range and its bytes. */
   pin: 6,
@@ -161,7 +165,7 @@ export const InspectCode = {
   /** More bytes than one batch. */
   TRAILING: 3,
   CRC: 4,
-  /** recordsCount, lastOffsetDelta or base offset contradict each other. */
+  /** recordsCount, lastOffsetDelta, base offset or base sequence contradict each other. */
   COUNT: 5,
   /** Unknown codec, or a payload whose frame header Kafka's readers reject. */
   COMPRESSION: 6,
@@ -170,8 +174,10 @@ export const InspectCode = {
   KEY_MISSING: 8,
   /** Inflated beyond `inflatedBytesMax`. */
   INFLATED_SIZE: 9,
-  /** Control bit set, or bits that only the broker may set. */
+  /** Control or delete-horizon bit set, or transactional without a producer. */
   ATTRIBUTES: 10,
+  /** The LogAppendTime bit is set, which is the broker's to set. */
+  TIMESTAMP_TYPE: 11,
 } as const;
 
 /** Appends, one v2 batch a row, already inspected. 8 words a row. */

@@ -8,7 +8,8 @@ export class IoError extends Error {
   /**
    * @param code POSIX name (EADDRINUSE, EACCES, ENOSPC, …) or one of ours:
    *   LOCKED (another broker has the directory), FORMAT (a newer or foreign data directory),
-   *   CORRUPT, CLOSED, UNKNOWN_LOG.
+   *   CORRUPT, CLOSED, UNKNOWN_LOG, OFFLINE (the log has failed and was not opened again),
+   *   OUT_OF_RANGE, INVALID (an argument), OVERLOADED.
    */
   constructor(
     readonly code: string,
