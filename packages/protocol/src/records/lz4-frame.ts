@@ -54,8 +54,23 @@ interface FrameHeader {
   readonly headerBytes: number;
 }
 
+/** The second byte of the descriptor's hash; `end` is where the descriptor ends. */
+const headerChecksum = (bytes: Uint8Array, end: number): number =>
+  (xxhash32(bytes, 4, end) >>> 8) & 0xff;
+
+/**
+ * A copy of a frame with the right header checksum. Producers of magic 0 hashed the frame's magic
+ * as well, so their checksum tells nothing (KAFKA-3160).
+ */
+export function repairLegacyLz4(bytes: Uint8Array): Uint8Array {
+  const repaired = bytes.slice();
+  const end = ((bytes[4] ?? 0) & Flag.CONTENT_SIZE) === 0 ? 6 : 14;
+  if (end < bytes.length) repaired[end] = headerChecksum(bytes, end);
+  return repaired;
+}
+
 /** Takes what Kafka's own reader takes: version 1, independent blocks, no dictionary. */
-function readHeader(bytes: Uint8Array, legacyChecksum: boolean): FrameHeader {
+function readHeader(bytes: Uint8Array): FrameHeader {
   if (bytes.length < 7) return fail("the frame header is cut off");
   if (word(bytes, 0) !== FRAME_MAGIC) return fail("no frame magic");
   const flags = bytes[4] as number;
@@ -73,9 +88,7 @@ function readHeader(bytes: Uint8Array, legacyChecksum: boolean): FrameHeader {
     contentBytes = word(bytes, at) + word(bytes, at + 4) * 0x1_0000_0000;
     at += 8;
   }
-  // Producers of magic 0 hashed the frame's magic as well, so their checksum tells nothing.
-  const checksum = (xxhash32(bytes, 4, at) >>> 8) & 0xff;
-  if (!legacyChecksum && bytes[at] !== checksum) return fail("wrong header checksum");
+  if (bytes[at] !== headerChecksum(bytes, at)) return fail("wrong header checksum");
   return {
     blockBytesMax: 2 ** (8 + 2 * sizeCode),
     blockChecksum: (flags & Flag.BLOCK_CHECKSUM) !== 0,
@@ -118,17 +131,12 @@ function walkBlocks(
 
 /** Judges header and block lengths without inflating. Throws RecordsError. */
 export function checkLz4(bytes: Uint8Array): void {
-  const end = walkBlocks(bytes, readHeader(bytes, false), () => {});
+  const end = walkBlocks(bytes, readHeader(bytes), () => {});
   if (end !== bytes.length) fail("bytes follow the frame");
 }
 
-function readFrame(
-  bytes: Uint8Array,
-  bytesMax: number,
-  raw: BlockCodec,
-  legacyChecksum: boolean,
-): Uint8Array {
-  const header = readHeader(bytes, legacyChecksum);
+function readFrame(bytes: Uint8Array, bytesMax: number, raw: BlockCodec): Uint8Array {
+  const header = readHeader(bytes);
   if ((header.contentBytes ?? 0) > bytesMax) throw inflatedTooLarge(CompressionType.LZ4, bytesMax);
   // A stated size is a claim: no more than what these bytes could hold is set aside for it.
   const likely = Math.min(header.contentBytes ?? bytes.length * 4, bytes.length * EXPANSION_MAX);
@@ -179,14 +187,14 @@ function fits(raw: BlockCodec, block: Uint8Array, bytesMax: number): boolean {
 }
 
 /** A codec for LZ4 frames (v1.6.1 of the format) around a block implementation. */
-export function lz4Codec(raw: BlockCodec, options: { legacyChecksum?: boolean } = {}): RecordCodec {
+export function lz4Codec(raw: BlockCodec): RecordCodec {
   return {
     compress(bytes) {
       const header = new Uint8Array(7);
       putWord(header, 0, FRAME_MAGIC);
       header[4] = Flag.VERSION_1 | Flag.BLOCKS_INDEPENDENT;
       header[5] = 4 << 4;
-      header[6] = (xxhash32(header, 4, 6) >>> 8) & 0xff;
+      header[6] = headerChecksum(header, 6);
       const out = new GrowingBytes(Math.ceil(bytes.length / 2) + 64);
       out.append(header);
       const size = new Uint8Array(4);
@@ -202,7 +210,6 @@ export function lz4Codec(raw: BlockCodec, options: { legacyChecksum?: boolean } 
       out.append(size);
       return out.written();
     },
-    decompress: (bytes, bytesMax) =>
-      readFrame(bytes, bytesMax, raw, options.legacyChecksum ?? false),
+    decompress: (bytes, bytesMax) => readFrame(bytes, bytesMax, raw),
   };
 }

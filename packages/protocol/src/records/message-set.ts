@@ -4,6 +4,7 @@ import { codecFor, CompressionType } from "./codec.ts";
 import { crc32 } from "./crc.ts";
 import type { DecodeBatchesOptions, DecodedBatch, DecodedRecord } from "./decode-batches.ts";
 import { getInt64 } from "./int64.ts";
+import { repairLegacyLz4 } from "./lz4-frame.ts";
 import { BatchFault, RecordsError } from "./records-error.ts";
 
 /** Where the parts of an entry lie, from its start: offset 0, size 8, crc 12. */
@@ -73,7 +74,9 @@ function innerRecords(outer: Entry, at: number, options: DecodeBatchesOptions): 
   const value = outer.value ?? fail(at, "is compressed and has no value");
   if (outer.codec === CompressionType.ZSTD) fail(at, "uses zstd", BatchFault.COMPRESSION);
   const codec = codecFor(options.codecs ?? {}, outer.codec);
-  const plain = codec.decompress(value, options.inflatedBytesMax ?? INFLATED_BYTES_MAX);
+  const legacyLz4 = outer.magic === 0 && outer.codec === CompressionType.LZ4;
+  const payload = legacyLz4 ? repairLegacyLz4(value) : value;
+  const plain = codec.decompress(payload, options.inflatedBytesMax ?? INFLATED_BYTES_MAX);
   const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
   const inner: Entry[] = [];
   for (let position = 0; position < plain.length;) {

@@ -95,9 +95,10 @@ export class RecordCursor {
       cursor.fail(`a record claims ${this.headersCount} headers`);
     }
     for (let count = this.headersCount; count > 0; count -= 1) {
-      cursor.position += cursor.length(false, "a header's key");
-      const length = cursor.length(true, "a header's value");
-      if (length > 0) cursor.position += length;
+      const keyLength = cursor.length(false, "a header's key");
+      cursor.position += keyLength;
+      const valueLength = cursor.length(true, "a header's value");
+      if (valueLength > 0) cursor.position += valueLength;
     }
   }
 
