@@ -1,5 +1,5 @@
-import type { Api } from "@mantou/protocol";
-import { EncodeError, Writer, encodeResponseHeader, responseHeaderVersion } from "@mantou/protocol";
+import type { AnyApi } from "@mantou/protocol";
+import { EncodeError, Writer, encodeResponseHeader } from "@mantou/protocol";
 import type { Ambient } from "./ambient.ts";
 import type { Call } from "./handler.ts";
 import { ANSWER_BYTES_MAX } from "./limits.ts";
@@ -15,15 +15,10 @@ export class Answers {
   ) {}
 
   /** Encodes at the call's version, or at `version` (ApiVersions falls back to 0). */
-  send<Response>(
-    call: Call,
-    api: Api<unknown, Response>,
-    response: Response,
-    version: number = call.version,
-  ): void {
+  send(call: Call, api: AnyApi, response: unknown, version: number = call.version): void {
     const writer = this.writer.reset();
     try {
-      encodeResponseHeader(writer, call.correlationId, responseHeaderVersion(api, version));
+      encodeResponseHeader(writer, api, version, call.correlationId);
       api.response.encode(writer, response, version);
     } catch (error) {
       if (!(error instanceof EncodeError)) throw error;

@@ -1,4 +1,4 @@
-import type { Api } from "@mantou/protocol";
+import type { AnyApi, Api } from "@mantou/protocol";
 import {
   ErrorCode,
   alterConfigsApi,
@@ -46,7 +46,7 @@ import * as refusals from "./refusals.ts";
 
 /** One API that this broker serves. The list below is what ApiVersions and the docs derive from. */
 export interface ServedEntry {
-  readonly api: Api<unknown, unknown>;
+  readonly api: AnyApi;
   /** The lowest version told to clients; lower than what is accepted only for Produce. */
   readonly minAdvertised: number;
   readonly maxVersion: number;
@@ -61,14 +61,14 @@ interface Limits {
 }
 
 /** Ties an API to its handler; the types of the three must agree. */
-function serve<Request, Response>(
-  api: Api<Request, Response>,
+function serve<Request, Response, RequestInput, ResponseInput>(
+  api: Api<Request, Response, RequestInput, ResponseInput>,
   handle: Handler<Request, Response>,
   refuse: (request: Request, version: number) => Response,
   limits: Limits = {},
 ): ServedEntry {
   return {
-    api: api as Api<unknown, unknown>,
+    api,
     minAdvertised: limits.minAdvertised ?? api.minVersion,
     maxVersion: limits.maxVersion ?? api.maxVersion,
     handle: handle as Handler<unknown, unknown>,
@@ -115,11 +115,7 @@ export const servedApis: readonly ServedEntry[] = [
     }),
     { maxVersion: 5 },
   ),
-  serve(
-    offsetForLeaderEpochApi,
-    handleOffsetForLeaderEpoch,
-    refusals.refuseOffsetForLeaderEpoch,
-  ),
+  serve(offsetForLeaderEpochApi, handleOffsetForLeaderEpoch, refusals.refuseOffsetForLeaderEpoch),
   serve(describeConfigsApi, handleDescribeConfigs, refusals.refuseDescribeConfigs),
   serve(alterConfigsApi, handleAlterConfigs, refusals.refuseAlterConfigs),
   serve(describeLogDirsApi, handleDescribeLogDirs, () => ({
@@ -128,11 +124,7 @@ export const servedApis: readonly ServedEntry[] = [
     results: [],
   })),
   serve(createPartitionsApi, handleCreatePartitions, refusals.refuseCreatePartitions),
-  serve(
-    incrementalAlterConfigsApi,
-    handleIncrementalAlterConfigs,
-    refusals.refuseAlterConfigs,
-  ),
+  serve(incrementalAlterConfigsApi, handleIncrementalAlterConfigs, refusals.refuseAlterConfigs),
   serve(describeQuorumApi, handleDescribeQuorum, () => ({
     errorCode,
     errorMessage,

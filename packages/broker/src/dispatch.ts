@@ -1,7 +1,8 @@
 import { AssertionError } from "@mantou/base";
-import type { Api } from "@mantou/protocol";
+import type { AnyApi } from "@mantou/protocol";
 import {
   DecodeError,
+  REQUEST_PREFIX_BYTES,
   Reader,
   apiVersionsApi,
   decodeRequestHeader,
@@ -21,9 +22,6 @@ import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage } from "./handlers/produce.ts";
 import type { BrokerContext, Call, Outcome } from "./handler.ts";
 import { DECODED_BYTES_FLOOR, DECODED_BYTES_PER_FRAME_BYTE } from "./limits.ts";
-
-/** Api key, version and correlation id, which the reactor has read already. */
-const HEADER_FIXED_BYTES = 8;
 
 /** A frame as the network hands it over. */
 export interface Frame {
@@ -62,7 +60,11 @@ export class Dispatch {
   /** Takes one frame. Its memory is released here, or by the produce stage after the append. */
   take(frame: Frame): void {
     const entry = servedByKey.get(frame.apiKey);
-    if (entry === undefined || frame.version < entry.api.minVersion || frame.version > entry.maxVersion) {
+    if (
+      entry === undefined ||
+      frame.version < entry.api.minVersion ||
+      frame.version > entry.maxVersion
+    ) {
       this.refuseVersion(frame);
       return;
     }
@@ -71,8 +73,8 @@ export class Dispatch {
     let request: unknown;
     try {
       const budget = frame.length * DECODED_BYTES_PER_FRAME_BYTE + DECODED_BYTES_FLOOR;
-      const bodyBytes = frame.length - HEADER_FIXED_BYTES;
-      this.reader.reset(frame.offset + HEADER_FIXED_BYTES, bodyBytes, budget);
+      const bodyBytes = frame.length - REQUEST_PREFIX_BYTES;
+      this.reader.reset(frame.offset + REQUEST_PREFIX_BYTES, bodyBytes, budget);
       const flexible = requestHeaderVersion(api, frame.version) === 2;
       const { clientId } = decodeRequestHeader(this.reader, flexible);
       call = newCall(frame, clientId);
@@ -92,12 +94,12 @@ export class Dispatch {
 
   private handle(entry: ServedEntry, call: Call, request: unknown, frame: Frame): void {
     // The two APIs that move records are stages of their own; all others are one function each.
-    if (entry.api === (produceApi as Api<unknown, unknown>)) {
+    if (entry.api === produceApi) {
       this.parts.produce.take(call, request as ProduceRequest, frame.offset);
       return;
     }
     this.parts.release(frame.offset);
-    if (entry.api === (fetchApi as Api<unknown, unknown>)) {
+    if (entry.api === fetchApi) {
       this.parts.fetch.take(call, request as FetchRequest);
       return;
     }
@@ -145,7 +147,6 @@ export class Dispatch {
     frame: Frame,
     error: unknown,
   ): void {
-    if (error instanceof AssertionError) throw error;
     this.answerFailure(entry, call, request, frame, error);
   }
 
@@ -156,6 +157,8 @@ export class Dispatch {
     frame: Frame,
     error: unknown,
   ): void {
+    // A broken assertion is about our own state: nothing that follows could be trusted.
+    if (error instanceof AssertionError) this.parts.ambient.fatal("assertion failed", error);
     this.parts.counters.handlerFailures += 1;
     this.parts.ambient.logger.error("request_failed", {
       api: entry.api.name,
@@ -168,7 +171,7 @@ export class Dispatch {
   }
 
   /** An unparseable request gets no answer in Kafka's protocol: the connection is closed. */
-  private malformed(frame: Frame, api: Api<unknown, unknown>, error: DecodeError): void {
+  private malformed(frame: Frame, api: AnyApi, error: DecodeError): void {
     this.parts.release(frame.offset);
     this.parts.counters.malformed += 1;
     this.parts.ambient.logger.warn("request_malformed", {

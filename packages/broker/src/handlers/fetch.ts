@@ -79,6 +79,11 @@ export class FetchStage {
     woken.length = 0;
   }
 
+  /** A connection is gone; what it waited for is dropped. */
+  forgetConnection(connection: number, generation: number): void {
+    this.parts.lot.forgetConnection(connection, generation);
+  }
+
   /** A disk thread has found a range. */
   located(tag: number, code: number, pin: number, position: number, length: number): void {
     const task = this.parts.planner.located(tag, code, pin, position, length);
@@ -157,12 +162,7 @@ function countPartitions(request: FetchRequest): number {
   return count;
 }
 
-function fillSet(
-  set: FetchSet,
-  request: FetchRequest,
-  usesIds: boolean,
-  lot: ParkingLot,
-): void {
+function fillSet(set: FetchSet, request: FetchRequest, usesIds: boolean, lot: ParkingLot): void {
   for (const topic of request.forgottenTopicsData) {
     const name = usesIds ? topic.topicId : topic.topic;
     for (const partition of topic.partitions) set.forget(name, partition, lot);

@@ -1,7 +1,4 @@
-import type {
-  OffsetForLeaderEpochRequest,
-  OffsetForLeaderEpochResponse,
-} from "@mantou/protocol";
+import type { OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
 import type { BrokerContext, Call, Outcome } from "../handler.ts";
 import { answer } from "../handler.ts";

@@ -17,7 +17,11 @@ export function resolveByName(
 }
 
 /** Leadership and the client's view of the leader epoch (KIP-320); -1 asks for no check. */
-export function epochError(broker: BrokerContext, logId: LogId, currentLeaderEpoch: number): number {
+export function epochError(
+  broker: BrokerContext,
+  logId: LogId,
+  currentLeaderEpoch: number,
+): number {
   const { partitions } = broker;
   if (!partitions.isLeader(logId)) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
   const ours = partitions.leaderEpoch(logId);

@@ -15,7 +15,11 @@ import type { Waiters } from "../produce/waiters.ts";
 const TOPIC_ID_VERSION = 13;
 /** A full validation may inflate a batch to this multiple of the topic's max.message.bytes. */
 const INFLATION_MAX = 20;
-const INTERNAL_TOPICS = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state"]);
+const INTERNAL_TOPICS = new Set([
+  "__consumer_offsets",
+  "__transaction_state",
+  "__share_group_state",
+]);
 
 /** Where a partition's batch goes, or why it does not. */
 export type Route = { readonly logId: LogId } | { readonly errorCode: number };

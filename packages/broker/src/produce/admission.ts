@@ -208,12 +208,7 @@ export class Admission {
     table.setWord(out, Append.leaderEpoch, this.parts.partitions.leaderEpoch(logId));
   }
 
-  private wait(
-    logId: LogId,
-    end: number,
-    pending: PendingProduce,
-    answer: PartitionAnswer,
-  ): void {
+  private wait(logId: LogId, end: number, pending: PendingProduce, answer: PartitionAnswer): void {
     const { partitions, untilCommitted, untilWritten } = this.parts;
     if (pending.acks === -1 && end > partitions.highWatermark(logId)) {
       untilCommitted.add(logId, end, pending, answer);
@@ -228,5 +223,8 @@ const TRANSACTIONAL_BIT = 0x10;
 /** No transaction can be open on this broker yet, so nothing may claim to belong to one. */
 function transactionRefusal(batch: BatchView): Refusal | null {
   if ((batch.attributes & TRANSACTIONAL_BIT) === 0) return null;
-  return { errorCode: ErrorCode.INVALID_TXN_STATE, message: "the producer has no open transaction" };
+  return {
+    errorCode: ErrorCode.INVALID_TXN_STATE,
+    message: "the producer has no open transaction",
+  };
 }

@@ -1,0 +1,212 @@
+import type { LogId } from "@mantou/base";
+import type { Io } from "@mantou/io";
+import { EVENT_WORDS, Event, EventKind, StoreCode, Table } from "@mantou/io";
+import type { Ambient } from "./ambient.ts";
+import type { Connections } from "./connections.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { LogFailures } from "./drivers/log-failures.ts";
+import type { FetchStage } from "./handlers/fetch.ts";
+import type { ProduceStage } from "./handlers/produce.ts";
+import { EVENTS_PER_DRAIN } from "./limits.ts";
+import type { PlanWriter } from "./plan-writer.ts";
+import type { PartitionTable } from "@mantou/replication";
+
+/** Deadlines are checked this often while a produce request waits. */
+const PRODUCE_SWEEP_MS = 100;
+
+export interface TickParts {
+  readonly io: Io;
+  readonly ambient: Ambient;
+  readonly connections: Connections;
+  readonly dispatch: Dispatch;
+  readonly produce: ProduceStage;
+  readonly fetch: FetchStage;
+  readonly partitions: PartitionTable;
+  readonly failures: LogFailures;
+  readonly plan: PlanWriter;
+  /** The log that is not a partition: its events go to the controller. */
+  readonly metadataLogId: LogId;
+  readonly metadataDurable: (endOffset: number) => void;
+  readonly metadataFailed: (code: number) => void;
+  /** The earliest parked fetch, in monotonic milliseconds. */
+  readonly nextFetchDeadlineMs: () => number;
+}
+
+/**
+ * The broker's one loop. A bell starts a tick; a tick drains every event, lets the stages finish
+ * what they collected, and hands over one plan. Nothing in it waits.
+ */
+export class Tick {
+  private readonly events = new Table(EVENT_WORDS, EVENTS_PER_DRAIN);
+  private cancelTimer: (() => void) | null = null;
+  private timerDueMs = Infinity;
+  private flushScheduled = false;
+
+  constructor(private readonly parts: TickParts) {}
+
+  /** Takes the bell of the engine. */
+  start(): void {
+    this.parts.io.onEvents(() => this.run());
+    // Whatever happened before the bell had an owner is in the ring already.
+    this.run();
+  }
+
+  /** Hands over answers that were made outside of a tick, once per microtask round. */
+  flushSoon(): void {
+    if (this.flushScheduled) return;
+    this.flushScheduled = true;
+    queueMicrotask(() => {
+      this.flushScheduled = false;
+      this.finish();
+    });
+  }
+
+  private run(): void {
+    try {
+      let rows: number;
+      do {
+        rows = this.parts.io.drain(this.events);
+        for (let row = 0; row < rows; row += 1) this.take(row);
+        this.parts.produce.flush();
+      } while (rows === this.events.capacity);
+      this.finish();
+    } catch (error) {
+      this.parts.ambient.fatal("the broker's loop failed", error);
+    }
+  }
+
+  private finish(): void {
+    this.parts.plan.flush();
+    this.armTimer();
+  }
+
+  private take(row: number): void {
+    const { events, parts } = this;
+    switch (events.word(row, Event.kind)) {
+      case EventKind.FRAME:
+        this.frame(row);
+        return;
+      case EventKind.WRITTEN:
+        this.written(events.word(row, Event.logId) as LogId, events.double(row, Event.offsetF64));
+        return;
+      case EventKind.DURABLE:
+        this.durable(events.word(row, Event.logId) as LogId, events.double(row, Event.offsetF64));
+        return;
+      case EventKind.LOCATED:
+        parts.fetch.located(
+          events.word(row, Event.tag),
+          events.word(row, Event.code),
+          events.word(row, Event.pin),
+          events.double(row, Event.offsetF64),
+          events.word(row, Event.length),
+        );
+        return;
+      case EventKind.OPENED:
+        parts.connections.opened(
+          events.word(row, Event.connection),
+          events.word(row, Event.generation),
+          events.word(row, Event.listenerId),
+        );
+        return;
+      case EventKind.CLOSED:
+        this.closed(events.word(row, Event.connection), events.word(row, Event.generation));
+        return;
+      case EventKind.LOG_FAILED:
+        this.logFailed(row);
+        return;
+      case EventKind.STORE_STATE:
+        parts.failures.storeState(events.word(row, Event.code));
+        return;
+      default:
+        // CONNECTED and CONNECT_FAILED: this broker opens no connections yet.
+        return;
+    }
+  }
+
+  private frame(row: number): void {
+    const { events, parts } = this;
+    const slot = events.word(row, Event.connection);
+    const generation = events.word(row, Event.generation);
+    const offset = events.word(row, Event.frameOffset);
+    const connection = parts.connections.get(slot, generation);
+    if (connection === undefined) {
+      parts.plan.release(offset);
+      return;
+    }
+    const api = events.word(row, Event.api);
+    parts.dispatch.take({
+      connection: slot,
+      generation,
+      sequence: events.word(row, Event.sequence),
+      listenerId: connection.listenerId,
+      offset,
+      length: events.word(row, Event.frameLength),
+      apiKey: api >> 16,
+      version: (api << 16) >> 16,
+      correlationId: events.signed(row, Event.correlationId),
+    });
+  }
+
+  private written(logId: LogId, end: number): void {
+    if (logId === this.parts.metadataLogId) return;
+    if (!this.parts.partitions.written(logId, end)) return;
+    this.parts.produce.written(logId, end);
+  }
+
+  private durable(logId: LogId, end: number): void {
+    const { parts } = this;
+    if (logId === parts.metadataLogId) {
+      parts.metadataDurable(end);
+      return;
+    }
+    const before = parts.partitions.highWatermark(logId);
+    if (!parts.partitions.durable(logId, end)) return;
+    parts.produce.written(logId, end);
+    const highWatermark = parts.partitions.highWatermark(logId);
+    if (highWatermark <= before) return;
+    parts.produce.committed(logId, highWatermark);
+    parts.fetch.watermarkMoved(logId);
+  }
+
+  private closed(connection: number, generation: number): void {
+    this.parts.connections.closed(connection, generation);
+    this.parts.fetch.forgetConnection(connection, generation);
+  }
+
+  private logFailed(row: number): void {
+    const { events, parts } = this;
+    const logId = events.word(row, Event.logId) as LogId;
+    const code = events.word(row, Event.code);
+    if (logId === parts.metadataLogId && code !== StoreCode.OK) {
+      parts.metadataFailed(code);
+      return;
+    }
+    parts.failures.logFailed(logId, code, events.double(row, Event.offsetF64));
+  }
+
+  /** One timer for the nearest deadline of all that waits. */
+  private armTimer(): void {
+    const { ambient, nextFetchDeadlineMs, produce } = this.parts;
+    const nowMs = ambient.clock.monotonicMs();
+    const produceDueMs = produce.waiting > 0 ? nowMs + PRODUCE_SWEEP_MS : Infinity;
+    const dueMs = Math.min(nextFetchDeadlineMs(), produceDueMs);
+    // A timer that fires a little early re-arms itself; only an earlier deadline needs a new one.
+    if (dueMs >= this.timerDueMs) return;
+    this.cancelTimer?.();
+    this.timerDueMs = dueMs;
+    this.cancelTimer = ambient.timers.after(Math.max(dueMs - nowMs, 0), () => this.timeout());
+  }
+
+  private timeout(): void {
+    this.cancelTimer = null;
+    this.timerDueMs = Infinity;
+    const nowMs = this.parts.ambient.clock.monotonicMs();
+    try {
+      this.parts.produce.expire(nowMs);
+      this.parts.fetch.expire(nowMs);
+      this.finish();
+    } catch (error) {
+      this.parts.ambient.fatal("the broker's loop failed", error);
+    }
+  }
+}
