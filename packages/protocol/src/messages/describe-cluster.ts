@@ -24,7 +24,7 @@ const response = struct({
       isFenced: f(bool, { since: 2 }),
     }),
   ),
-  clusterAuthorizedOperations: f(int32, { default: -2147483648 }),
+  clusterAuthorizedOperations: f(int32, { default: -0x8000_0000 }),
 });
 
 /**

@@ -27,7 +27,7 @@ const response = struct({
           memberAssignment: bytes,
         }),
       ),
-      authorizedOperations: f(int32, { since: 3, default: -2147483648 }),
+      authorizedOperations: f(int32, { since: 3, default: -0x8000_0000 }),
     }),
   ),
 });

@@ -32,7 +32,7 @@ const response = struct({
           offlineReplicas: f(array(int32), { ignorable: true }),
         }),
       ),
-      topicAuthorizedOperations: f(int32, { default: -2147483648 }),
+      topicAuthorizedOperations: f(int32, { default: -0x8000_0000 }),
     }),
   ),
   nextCursor: f(struct({ topicName: string, partitionIndex: int32 }), {

@@ -22,7 +22,7 @@ const request = struct({
   ),
   maxWaitMs: int32,
   minBytes: int32,
-  maxBytes: f(int32, { default: 2147483647, ignorable: true }),
+  maxBytes: f(int32, { default: 0x7fff_ffff, ignorable: true }),
   isolationLevel: f(int8, { default: 0, ignorable: true }),
   sessionId: f(int32, { since: 7, default: 0, ignorable: true }),
   sessionEpoch: f(int32, { since: 7, default: -1, ignorable: true }),

@@ -18,8 +18,8 @@ const response = struct({
 });
 
 /**
- * Names of resources that have configs. Version 0 lists client metrics only, 1 any of the given
- * types.
+ * Names of resources that have configs. Version 0 lists client metrics only, 1 the given types,
+ * or all of them when none is given.
  */
 export const listConfigResourcesApi = defineApi({
   key: 74,

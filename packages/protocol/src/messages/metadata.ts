@@ -46,10 +46,10 @@ const response = struct({
           offlineReplicas: f(array(int32), { since: 5, ignorable: true }),
         }),
       ),
-      topicAuthorizedOperations: f(int32, { since: 8, default: -2147483648 }),
+      topicAuthorizedOperations: f(int32, { since: 8, default: -0x8000_0000 }),
     }),
   ),
-  clusterAuthorizedOperations: f(int32, { since: 8, until: 10, default: -2147483648 }),
+  clusterAuthorizedOperations: f(int32, { since: 8, until: 10, default: -0x8000_0000 }),
   errorCode: f(int16, { since: 13, ignorable: true }),
 });
 

@@ -61,7 +61,7 @@ const response = struct({
   ),
 });
 
-/** Acknowledges, releases or rejects records that a member of a share group has acquired. */
+/** Acknowledges, releases, rejects or keeps for longer what a share group's member has acquired. */
 export const shareAcknowledgeApi = defineApi({
   key: 79,
   name: "ShareAcknowledge",

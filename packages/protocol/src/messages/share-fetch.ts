@@ -20,7 +20,7 @@ const request = struct({
   shareSessionEpoch: int32,
   maxWaitMs: int32,
   minBytes: int32,
-  maxBytes: f(int32, { default: 2147483647 }),
+  maxBytes: f(int32, { default: 0x7fff_ffff }),
   maxRecords: int32,
   batchSize: int32,
   shareAcquireMode: f(int8, { since: 2, default: 0, ignorable: true }),
@@ -57,7 +57,7 @@ const response = struct({
           acknowledgeErrorCode: int16,
           acknowledgeErrorMessage: f(string, { nullable: true, default: null }),
           currentLeader: struct({ leaderId: int32, leaderEpoch: int32 }),
-          records: records,
+          records,
           acquiredRecords: array(
             struct({ firstOffset: int64, lastOffset: int64, deliveryCount: int16 }),
           ),

@@ -30,10 +30,10 @@ const response = struct({
           clientId: string,
           clientHost: string,
           subscribedTopicNames: array(string),
-          assignment: assignment,
+          assignment,
         }),
       ),
-      authorizedOperations: f(int32, { default: -2147483648 }),
+      authorizedOperations: f(int32, { default: -0x8000_0000 }),
     }),
   ),
 });
