@@ -4,6 +4,12 @@ export { allApis, apiByKey } from "./apis.ts";
 export { ErrorCode, errorName } from "./errors.ts";
 export type { ErrorName } from "./errors.ts";
 export {
+  FRAME_PREFIX_BYTES,
+  FrameSplitter,
+  encodeRequestFrame,
+  encodeResponseFrame,
+} from "./framing.ts";
+export {
   REQUEST_PREFIX_BYTES,
   decodeRequestHeader,
   decodeResponseHeader,
