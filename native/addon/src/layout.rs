@@ -2,7 +2,7 @@
 //!
 //! Fields of rows are word indices; those that end in `F64` are double indices. Kinds, codes and
 //! flags are the values themselves.
-#![allow(dead_code, reason = "some rows are read and written in TypeScript only")]
+#![allow(dead_code)] // Some rows are read and written in TypeScript only.
 
 pub const APPEND_WORDS: usize = 8;
 pub const BATCH_HEADER_DOUBLES: usize = 8;

@@ -1,1 +1,29 @@
-//! See ARCHITECTURE.md.
+//! The narrow door between TypeScript and the two cores. It converts and hands on; what is
+//! decided is decided in TypeScript, what is done is done in `net-core` and `log-core`.
+//!
+//! Hot calls take tables of fixed rows, borrowed for the call ([`tables`]). Cold calls take plain
+//! objects, are answered through the event stream, and their results are fetched by request
+//! ([`commands`]). All calls come on the one JavaScript thread.
+
+mod arena;
+mod commands;
+mod engine;
+mod layout;
+mod layout_check;
+mod objects;
+mod outbox;
+mod panic;
+mod pins;
+mod sockets;
+mod tables;
+
+/// The version of this addon: TypeScript refuses one that is not its own.
+#[napi_derive::napi]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+#[napi_derive::module_init]
+fn init() {
+    panic::abort_on_panic();
+}

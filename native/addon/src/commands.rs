@@ -1,0 +1,317 @@
+//! The cold calls of the store. Each carries a number by which its completion is known.
+
+use std::sync::Arc;
+
+use mantou_log_core::os_vfs::OsVfs;
+use mantou_log_core::{Command, EventSink, LogSpec, Reply, Store, StoreError, StoreOptions};
+use napi::Result;
+use napi::bindgen_prelude::Uint8ArraySlice;
+use napi_derive::napi;
+
+use crate::engine::{invalid, lock, spawn, submit, with_engine};
+use crate::objects::{JsCompletion, JsLogConfig, JsLogSpec, JsStoreOptions, completion_object};
+use crate::outbox::{Answer, Completion};
+
+#[napi(object)]
+pub struct JsStoreStats {
+    pub appended_bytes_total: f64,
+    pub groups_total: f64,
+    pub flushes_total: f64,
+    pub files_open: f64,
+    pub free_bytes: f64,
+}
+
+/// The next completion that `drain` has come to, or null.
+#[napi]
+pub fn take_completion(engine: u32) -> Result<Option<JsCompletion>> {
+    with_engine(engine, |engine| {
+        Ok(engine.outbox.take_completion().map(|completion| {
+            let request = completion.request;
+            let (object, bytes) = completion_object(completion);
+            if let Some(bytes) = bytes {
+                lock(&engine.results).insert(request, bytes);
+            }
+            object
+        }))
+    })
+}
+
+/// Copies the bytes that a completion announced into `target`, and forgets them.
+#[napi]
+pub fn take_bytes(engine: u32, request: f64, mut target: Uint8ArraySlice) -> Result<()> {
+    // SAFETY: JavaScript does not run during the call, and no other thread knows of the target.
+    let target = unsafe { target.as_mut() };
+    with_engine(engine, |engine| {
+        let bytes = lock(&engine.results).remove(&(request as u64));
+        match bytes {
+            Some(bytes) if bytes.len() == target.len() => {
+                target.copy_from_slice(&bytes);
+                Ok(())
+            }
+            _ => Err(invalid("no such bytes")),
+        }
+    })
+}
+
+/// Opens the store, on a thread of its own since it reads the directory.
+#[napi]
+pub fn open_store(engine: u32, request: f64, options: JsStoreOptions) -> Result<()> {
+    let options = StoreOptions::try_from(options)?;
+    with_engine(engine, |engine| {
+        let engine = Arc::clone(engine);
+        spawn(move || {
+            let mut slot = lock(&engine.store);
+            let result = if slot.is_some() {
+                Err(StoreError::new("INVALID", "the store is open already"))
+            } else {
+                let sink = Arc::clone(&engine.outbox) as Arc<dyn EventSink>;
+                Store::open(options, Arc::new(OsVfs), sink).map(|(store, description)| {
+                    *slot = Some(Arc::new(store));
+                    Answer::Opened(description)
+                })
+            };
+            drop(slot);
+            engine.outbox.complete(Completion {
+                request: request as u64,
+                result,
+            });
+        })
+    })
+}
+
+/// Closes the store: flushes, marks the directory clean, unlocks it.
+#[napi]
+pub fn close_store(engine: u32, request: f64) -> Result<()> {
+    with_engine(engine, |engine| {
+        if lock(&engine.store).is_none() {
+            let result = Ok(Answer::Reply(Reply::Done));
+            engine.outbox.complete(Completion {
+                request: request as u64,
+                result,
+            });
+            return Ok(());
+        }
+        submit(engine, request, Command::Close);
+        Ok(())
+    })
+}
+
+/// Lets go of a closed store, so that another can be opened. Its threads end by themselves.
+#[napi]
+pub fn forget_store(engine: u32) -> Result<()> {
+    with_engine(engine, |engine| {
+        let store = lock(&engine.store).take();
+        // Dropping it joins its threads, which must not hold up this one.
+        spawn(move || drop(store))
+    })
+}
+
+#[napi]
+pub fn format(engine: u32, request: f64, cluster_id: String, node_id: i32) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::Format {
+            cluster_id,
+            node_id,
+        },
+    )
+}
+
+#[napi]
+pub fn open_logs(engine: u32, request: f64, specs: Vec<JsLogSpec>) -> Result<()> {
+    let specs: Result<Vec<LogSpec>> = specs.into_iter().map(LogSpec::try_from).collect();
+    command(engine, request, Command::OpenLogs(specs?))
+}
+
+#[napi]
+pub fn configure(engine: u32, log: u32, config: JsLogConfig) -> Result<()> {
+    let config = config.try_into()?;
+    with_engine(engine, |engine| {
+        if let Some(store) = lock(&engine.store).clone() {
+            store.configure(log, config);
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn find_timestamp(
+    engine: u32,
+    request: f64,
+    log: u32,
+    timestamp: f64,
+    limit: f64,
+) -> Result<()> {
+    let (timestamp, limit) = (timestamp as i64, limit as i64);
+    command(
+        engine,
+        request,
+        Command::FindTimestamp {
+            log,
+            timestamp,
+            limit,
+        },
+    )
+}
+
+#[napi]
+pub fn find_max_timestamp(engine: u32, request: f64, log: u32, limit: f64) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::FindMaxTimestamp {
+            log,
+            limit: limit as i64,
+        },
+    )
+}
+
+#[napi]
+pub fn read_headers(engine: u32, request: f64, log: u32, from: f64, rows_max: u32) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::ReadHeaders {
+            log,
+            from: from as i64,
+            rows_max,
+        },
+    )
+}
+
+#[napi]
+pub fn read(engine: u32, request: f64, log: u32, from: f64, bytes_max: u32) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::Read {
+            log,
+            from: from as i64,
+            bytes_max,
+        },
+    )
+}
+
+#[napi]
+pub fn truncate(engine: u32, request: f64, log: u32, end: f64) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::Truncate {
+            log,
+            end: end as i64,
+        },
+    )
+}
+
+#[napi]
+pub fn trim(engine: u32, request: f64, log: u32, start: f64) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::Trim {
+            log,
+            start: start as i64,
+        },
+    )
+}
+
+#[napi]
+pub fn roll(engine: u32, request: f64, log: u32) -> Result<()> {
+    command(engine, request, Command::Roll { log })
+}
+
+#[napi]
+pub fn remove(engine: u32, request: f64, log: u32) -> Result<()> {
+    command(engine, request, Command::Remove { log })
+}
+
+/// Negative: no limit.
+#[napi]
+pub fn retain(
+    engine: u32,
+    request: f64,
+    log: u32,
+    retention_ms: f64,
+    retention_bytes: f64,
+    limit: f64,
+    now_ms: f64,
+) -> Result<()> {
+    let retain = Command::Retain {
+        log,
+        retention_ms: retention_ms as i64,
+        retention_bytes: retention_bytes as i64,
+        limit: limit as i64,
+        now_ms: now_ms as i64,
+    };
+    command(engine, request, retain)
+}
+
+#[napi]
+pub fn segments(engine: u32, request: f64, log: u32) -> Result<()> {
+    command(engine, request, Command::Segments { log })
+}
+
+#[napi]
+pub fn put_file(
+    engine: u32,
+    request: f64,
+    log: Option<u32>,
+    name: String,
+    bytes: &[u8],
+) -> Result<()> {
+    command(
+        engine,
+        request,
+        Command::PutFile {
+            log,
+            name,
+            bytes: bytes.to_vec(),
+        },
+    )
+}
+
+#[napi]
+pub fn get_file(engine: u32, request: f64, log: Option<u32>, name: String) -> Result<()> {
+    command(engine, request, Command::GetFile { log, name })
+}
+
+#[napi]
+pub fn remove_file(engine: u32, request: f64, log: Option<u32>, name: String) -> Result<()> {
+    command(engine, request, Command::RemoveFile { log, name })
+}
+
+#[napi]
+pub fn list_files(engine: u32, request: f64, log: Option<u32>) -> Result<()> {
+    command(engine, request, Command::ListFiles { log })
+}
+
+#[napi]
+pub fn checkpoint(engine: u32, request: f64) -> Result<()> {
+    command(engine, request, Command::Checkpoint)
+}
+
+#[napi]
+pub fn store_stats(engine: u32) -> Result<JsStoreStats> {
+    with_engine(engine, |engine| {
+        let stats = lock(&engine.store)
+            .clone()
+            .map(|store| store.stats())
+            .unwrap_or_default();
+        Ok(JsStoreStats {
+            appended_bytes_total: stats.appended_bytes_total as f64,
+            groups_total: stats.groups_total as f64,
+            flushes_total: stats.flushes_total as f64,
+            files_open: stats.files_open as f64,
+            free_bytes: stats.free_bytes as f64,
+        })
+    })
+}
+
+fn command(engine: u32, request: f64, command: Command) -> Result<()> {
+    with_engine(engine, |engine| {
+        submit(engine, request, command);
+        Ok(())
+    })
+}
