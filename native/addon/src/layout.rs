@@ -4,6 +4,7 @@
 //! flags are the values themselves.
 #![allow(dead_code)] // Some rows are read and written in TypeScript only.
 
+pub const FINGERPRINT: u32 = 1831389572;
 pub const APPEND_WORDS: usize = 8;
 pub const BATCH_HEADER_DOUBLES: usize = 8;
 pub const EVENT_WORDS: usize = 8;

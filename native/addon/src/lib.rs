@@ -23,6 +23,12 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
+/// Names the row layouts that this addon was built with.
+#[napi_derive::napi]
+pub fn layout_fingerprint() -> u32 {
+    layout::FINGERPRINT
+}
+
 #[napi_derive::module_init]
 fn init() {
     panic::abort_on_panic();

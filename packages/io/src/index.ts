@@ -1,4 +1,6 @@
 export * from "./layout.ts";
+export { addonVersion } from "./native/addon.ts";
+export { openNativeIo } from "./native/native-io.ts";
 export { ARENA_BYTES, DEFAULT_NETWORK_OPTIONS, type IoOptions } from "./options.ts";
 export * from "./ports.ts";
 export { PortableArena } from "./portable/arena.ts";

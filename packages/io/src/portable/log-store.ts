@@ -56,7 +56,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
 
   open(options: StoreOptions): Promise<StoreDescription> {
     return this.later(() => {
-      if (this.directory !== null) throw new IoError("EINVAL", "the store is open already");
+      if (this.directory !== null) throw new IoError("INVALID", "the store is open already");
       if (!this.disk.lock(options.dataDirectory, this)) {
         throw new IoError("LOCKED", `${options.dataDirectory} is in use by another broker`);
       }
@@ -265,7 +265,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
     data ??= new MemoryLog(spec.topic, spec.topicId, spec.partition);
     for (const [id, open] of this.worker.logs) {
       if (open.data !== data) continue;
-      if (open.failure === StoreCode.OK) throw new IoError("EINVAL", `${name} is open already`);
+      if (open.failure === StoreCode.OK) throw new IoError("INVALID", `${name} is open already`);
       this.worker.logs.delete(id);
     }
     directory.logs.set(name, data);
@@ -356,7 +356,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
       } else if (when.evenFailed) {
         runAndSettle();
       } else {
-        refuse(new IoError("CLOSED", `log ${logId} has failed`));
+        refuse(new IoError("OFFLINE", `log ${logId} has failed`));
       }
     });
   }
@@ -368,7 +368,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   ): Promise<T> {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(name)) {
       return this.later(() => {
-        throw new IoError("EINVAL", `${JSON.stringify(name)} is not a plain file name`);
+        throw new IoError("INVALID", `${JSON.stringify(name)} is not a plain file name`);
       });
     }
     if (logId === null) return this.later(() => run(this.opened().files));

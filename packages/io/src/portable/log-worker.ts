@@ -74,7 +74,7 @@ export class LogWorker {
     const log = this.logs.get(id);
     if (log === undefined || log.failure !== StoreCode.OK) {
       this.arena.release(operation.offset);
-      this.report(id, log?.failure ?? StoreCode.CLOSED);
+      this.report(id, log?.failure ?? StoreCode.CLOSED, log?.data.endOffset ?? 0);
       return;
     }
     assert(operation.baseOffset >= log.assignedEnd, `log ${id}: base offset goes back`);
@@ -113,11 +113,11 @@ export class LogWorker {
     this.busy.delete(log);
     this.unflushed.delete(log);
     const queue = log.queue.splice(0);
-    this.report(log.spec.logId, code);
+    this.report(log.spec.logId, code, log.data.endOffset);
     for (const operation of queue) {
       if (operation.kind === "append") this.arena.release(operation.offset);
       else if (operation.evenFailed) operation.run(log);
-      else operation.refuse(new IoError("CLOSED", `log ${log.spec.topic} has failed`));
+      else operation.refuse(new IoError("OFFLINE", `log ${log.spec.logId} has failed`));
     }
   }
 
@@ -228,10 +228,11 @@ export class LogWorker {
     this.lookIdle();
   }
 
-  private report(id: number, code: number): void {
+  private report(id: number, code: number, endOffset: number): void {
     const at = this.events.push(EventKind.LOG_FAILED);
     this.events.setWord(at, Event.logId, id);
     this.events.setWord(at, Event.code, code);
+    this.events.setDouble(at, Event.offsetF64, endOffset);
   }
 
   private reportOffset(kind: number, log: OpenLog): void {
