@@ -25,7 +25,7 @@ import type { Writes } from "./writes.ts";
  *   any ── message of a higher term ───────────────▶ follower (that term)
  *
  * The only voter needs no pre-vote: follower ─▶ candidate ─▶ leader when its own vote is on disk.
- * A node that is no voter stays a follower: it has no deadline.
+ * A node that is not electable stays a follower: it has no deadline.
  */
 export type Role = Follower | PreCandidate | Candidate | Leader;
 
@@ -95,6 +95,13 @@ export interface Core {
 
 export const isVoter = (core: Core): boolean =>
   core.memberships.latest.voters.includes(core.options.id);
+
+/**
+ * A voter may be elected; so may one whose removal is in its log but not known to be committed.
+ * It may be the only one that has that entry, and then nobody else can win (thesis figure 4.6).
+ */
+export const isElectable = (core: Core): boolean =>
+  isVoter(core) || core.memberships.at(core.commit).voters.includes(core.options.id);
 
 export const drawTimeoutMs = (core: Core): number =>
   core.options.electionTimeoutMs + core.random.below(core.options.electionTimeoutMs);

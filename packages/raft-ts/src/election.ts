@@ -4,7 +4,7 @@ import {
   becomeFollower,
   drawTimeoutMs,
   hardStateIsDurable,
-  isVoter,
+  isElectable,
   leaderOf,
   send,
   setHardState,
@@ -23,9 +23,9 @@ import type { NodeId } from "./types.ts";
 /** The election deadline has passed, or the driver asked for an election. */
 export function startElection(core: Core, now: number): void {
   assert(core.role.kind !== "leader", "a leader does not campaign");
-  if (!isVoter(core)) return;
+  if (!isElectable(core)) return;
   // A lone voter disturbs nobody and has nobody to ask.
-  if (core.memberships.latest.voters.length === 1) startCandidate(core, now, false);
+  if (otherVoters(core).length === 0) startCandidate(core, now, false);
   else startPreVote(core, now);
 }
 
@@ -155,5 +155,5 @@ function count(core: Core, now: number): void {
 /** The leader hands over to this node (thesis section 3.10): no pre-vote, no waiting. */
 export function onTimeoutNow(core: Core, message: TimeoutNow, now: number): void {
   if (core.role.kind !== "follower" || core.role.leader !== message.from) return;
-  if (isVoter(core)) startCandidate(core, now, true);
+  if (isElectable(core)) startCandidate(core, now, true);
 }

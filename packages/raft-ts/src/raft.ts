@@ -1,7 +1,7 @@
 import { type Result, assert, err, ok, unreachable } from "@mantou/base";
 import { changeMembership } from "./change.ts";
 import { checkMessage } from "./check.ts";
-import { type Core, type Leader, isVoter, leaderOf } from "./core.ts";
+import { type Core, type Leader, isElectable, leaderOf } from "./core.ts";
 import { countOwnVote, startElection } from "./election.ts";
 import type { Input, Refusal } from "./inputs.ts";
 import { checkInvariants } from "./invariants.ts";
@@ -215,7 +215,7 @@ export class Raft {
     const { core } = this;
     const { role } = core;
     if (role.kind === "leader") return role.heartbeatDeadlineMs;
-    return isVoter(core) ? role.deadlineMs : null;
+    return isElectable(core) ? role.deadlineMs : null;
   }
 
   private roleNow(): RoleChange {
