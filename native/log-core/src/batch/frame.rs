@@ -200,6 +200,10 @@ fn judge_snappy_block(block: &[u8]) -> Result<(), FrameError> {
     if length > (SNAPPY_RATIO_MAX * block.len()) as u64 {
         return Err(FrameError::Size);
     }
+    // The bound that every encoder keeps: a longer block is no block of that length.
+    if block.len() as u64 > 32 + length + length / 6 {
+        return Err(FrameError::Size);
+    }
     match cursor.rest.first() {
         None if length == 0 => Ok(()),
         None => Err(FrameError::Truncated),
