@@ -1,105 +1,105 @@
-import { crc32c } from "./crc32c.ts";
+import { BatchField, crc32c } from "@mantou/protocol";
 
-/** Byte positions in the header of a v2 record batch (KIP-98). */
-export const At = {
-  baseOffset: 0,
-  batchLength: 8,
-  leaderEpoch: 12,
-  magic: 16,
-  crc: 17,
-  attributes: 21,
-  lastOffsetDelta: 23,
-  baseTimestamp: 27,
-  maxTimestamp: 35,
-  producerId: 43,
-  producerEpoch: 51,
-  baseSequence: 53,
-  recordsCount: 57,
-  records: 61,
-} as const;
-
-/** Bytes before the first record. */
-export const HEADER_BYTES = 61;
-/** Bytes that the batch's own length field does not count. */
-export const LENGTH_PREFIX_BYTES = 12;
-
-export const Attribute = {
-  CODEC_MASK: 0x07,
-  LOG_APPEND_TIME: 0x08,
-  TRANSACTIONAL: 0x10,
-  CONTROL: 0x20,
-} as const;
-
-/** A signed 64-bit integer as a double; exact below 2^53. */
-export const int64 = (view: DataView, at: number): number =>
-  view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
-
-export function setInt64(view: DataView, at: number, value: number): void {
-  view.setInt32(at, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(at + 4, value >>> 0);
+/** Redoes the checksum after a change behind the CRC field of the batch in `bytes[start, end)`. */
+export function sealCrc(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+  view.setUint32(start + BatchField.crc, crc32c(bytes, start + BatchField.attributes, end));
 }
 
-/** Redoes the checksum after a change behind the CRC field. */
-export function sealCrc(bytes: Uint8Array, view: DataView): void {
-  view.setUint32(At.crc, crc32c(bytes, At.attributes, bytes.length - At.attributes));
-}
+/** The smallest record: attributes, two deltas, two lengths and a count. */
+const RECORD_BYTES_MIN = 6;
 
-/** Walks varints of a batch's record section without copying it. */
-export class RecordCursor {
-  at = 0;
-  private end = 0;
-  failed = false;
+/**
+ * Walks records and accepts exactly what the native engine accepts (log-core's `records.rs`),
+ * since both must give the same verdict: any negative length is null, no varint has spare bits.
+ */
+export class RecordWalker {
+  /** Of the record that {@link next} has just passed. */
+  offsetDelta = 0;
+  timestampDelta = 0;
+  hasKey = false;
 
-  constructor(private bytes: Uint8Array) {}
+  private at = 0;
+  private failed = false;
 
-  reset(bytes: Uint8Array, from: number, end: number): void {
-    this.bytes = bytes;
+  constructor(
+    private readonly bytes: Uint8Array,
+    from: number,
+    private readonly end: number,
+  ) {
     this.at = from;
-    this.end = end;
-    this.failed = false;
   }
 
-  get remaining(): number {
-    return this.end - this.at;
+  /** Whether everything was used up. */
+  get atEnd(): boolean {
+    return this.at === this.end;
   }
 
-  /** A zig-zag varint of up to 32 bits; sets `failed` when it does not end. */
-  varint(): number {
-    let raw = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      if (this.at >= this.end) break;
-      const byte = this.bytes[this.at++] as number;
-      raw |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return (raw >>> 1) ^ -(raw & 1);
+  /** Passes one record; false where it does not parse, and nothing behind it may be read. */
+  next(): boolean {
+    const length = this.varint();
+    const recordEnd = this.at + length;
+    if (this.failed || length < RECORD_BYTES_MIN || recordEnd > this.end) return false;
+    this.skip(1, recordEnd);
+    this.timestampDelta = this.varlong();
+    this.offsetDelta = this.varint();
+    const keyLength = this.varint();
+    this.hasKey = keyLength >= 0;
+    this.skip(keyLength, recordEnd);
+    this.skip(this.varint(), recordEnd);
+    this.skipHeaders(recordEnd);
+    return !this.failed && this.at === recordEnd;
+  }
+
+  private skipHeaders(recordEnd: number): void {
+    const count = this.varint();
+    if (count < 0 || count > (recordEnd - this.at) / 2) this.failed = true;
+    for (let header = 0; header < count && !this.failed; header++) {
+      const keyLength = this.varint();
+      if (keyLength < 0) this.failed = true;
+      this.skip(keyLength, recordEnd);
+      this.skip(this.varint(), recordEnd);
     }
-    this.failed = true;
-    return 0;
   }
 
-  /** A zig-zag varint of up to 64 bits, as a double. */
-  varlong(): number {
-    let low = 0;
-    let high = 0;
-    for (let index = 0; index < 10; index++) {
-      if (this.at >= this.end) break;
-      const byte = this.bytes[this.at++] as number;
-      if (index < 4) low += (byte & 0x7f) * 2 ** (7 * index);
-      else high += (byte & 0x7f) * 2 ** (7 * (index - 4));
-      if (byte < 0x80) return unzigzag(high, low);
-    }
-    this.failed = true;
-    return 0;
-  }
-
-  skip(length: number): void {
-    if (length < 0 || length > this.remaining) this.failed = true;
+  private skip(length: number, recordEnd: number): void {
+    if (length <= 0) return;
+    if (length > recordEnd - this.at) this.failed = true;
     else this.at += length;
   }
-}
 
-/** The raw value is high * 2^28 + low; halves it without losing the sign bit. */
-function unzigzag(high: number, low: number): number {
-  const negative = low % 2 === 1;
-  const half = high * 2 ** 27 + Math.floor(low / 2);
-  return negative ? -half - 1 : half;
+  /** A zig-zag varint that fits 32 bits. */
+  private varint(): number {
+    let raw = 0;
+    for (let index = 0; index < 5; index++) {
+      const byte = this.byte();
+      raw += (byte & 0x7f) * 2 ** (7 * index);
+      if (byte >= 0x80) continue;
+      if (raw >= 2 ** 32) break;
+      return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
+    }
+    this.failed = true;
+    return 0;
+  }
+
+  /** A zig-zag varint that fits 64 bits, as a double; exact below 2^53. */
+  private varlong(): number {
+    let raw = 0n;
+    for (let index = 0; index < 10; index++) {
+      const byte = this.byte();
+      if (index === 9 && byte > 1) break;
+      raw |= BigInt(byte & 0x7f) << BigInt(7 * index);
+      if (byte >= 0x80) continue;
+      return Number(raw & 1n ? -(raw >> 1n) - 1n : raw >> 1n);
+    }
+    this.failed = true;
+    return 0;
+  }
+
+  private byte(): number {
+    if (this.at >= this.end) {
+      this.failed = true;
+      return 0;
+    }
+    return this.bytes[this.at++] as number;
+  }
 }

@@ -1,109 +1,117 @@
 import { assert } from "@mantou/base";
+import {
+  BATCH_HEADER_BYTES,
+  BatchAttribute,
+  BatchFault,
+  BatchField,
+  BatchView,
+  type Codecs,
+  CompressionType,
+  MAGIC_V2,
+  RecordsError,
+  checkPayload,
+  codecFor,
+  putInt64,
+} from "@mantou/protocol";
 import { INSPECT_WORDS, Inspect, InspectCode, InspectFlag } from "../layout.ts";
 import type { Arena } from "../ports.ts";
 import type { Table } from "../table.ts";
-import { At, Attribute, HEADER_BYTES, LENGTH_PREFIX_BYTES, RecordCursor } from "./batch.ts";
-import { isReadablePayload } from "./codec-headers.ts";
-import { crc32c } from "./crc32c.ts";
+import { RecordWalker, sealCrc } from "./batch.ts";
 
 const NO_RECORD = 0xffff_ffff;
-const MAGIC_V2 = 2;
-/** Codec numbers 0 to 4: none, gzip, snappy, lz4, zstd. */
-const CODEC_MAX = 4;
-/** Bits that a client may set: codec, and transactional. */
-const CLIENT_ATTRIBUTES = Attribute.CODEC_MASK | Attribute.TRANSACTIONAL;
-/** The smallest record: length, attributes, two deltas, two lengths, header count. */
-const RECORD_BYTES_MIN = 7;
+/** The broker's own bits, wherever a client sets them. */
+const FORBIDDEN_ATTRIBUTES = BatchAttribute.CONTROL | BatchAttribute.DELETE_HORIZON;
 
-/** See `LogStore.inspect`. */
-export function inspectTable(arena: Arena, table: Table, rows: number): void {
+/** See `LogStore.inspect`. Compressed records are walked where `codecs` has their codec. */
+export function inspectTable(arena: Arena, table: Table, rows: number, codecs: Codecs): void {
   assert(table.rowWords === INSPECT_WORDS && rows <= table.capacity, "inspect table");
-  const judge = new BatchJudge(arena);
+  const judge = new BatchJudge(arena, codecs);
   for (let row = 0; row < rows; row++) {
     const offset = table.word(row, Inspect.offset);
     const length = table.word(row, Inspect.length);
     assert(offset + length <= arena.bytes.length, "inspect range");
-    judge.recordIndex = NO_RECORD;
-    const code = judge.judge(offset, length, table.word(row, Inspect.flags));
+    const inflatedBytesMax = table.word(row, Inspect.inflatedBytesMax);
+    const code = judge.judge(offset, length, table.word(row, Inspect.flags), inflatedBytesMax);
     table.setWord(row, Inspect.code, code);
     table.setWord(row, Inspect.recordIndex, judge.recordIndex);
   }
 }
 
-/** Checks in the order in which a later one relies on an earlier one. */
+/** Judges one batch after the other, in the order of checks that log-core's `inspect.rs` has. */
 class BatchJudge {
   recordIndex = NO_RECORD;
-  private readonly cursor: RecordCursor;
+  private readonly batch = new BatchView();
 
-  constructor(private readonly arena: Arena) {
-    this.cursor = new RecordCursor(arena.bytes);
-  }
+  constructor(
+    private readonly arena: Arena,
+    private readonly codecs: Codecs,
+  ) {}
 
-  judge(offset: number, length: number, flags: number): number {
-    const { bytes, view } = this.arena;
-    if (length <= At.magic) return InspectCode.TRUNCATED;
-    if (bytes[offset + At.magic] !== MAGIC_V2) return InspectCode.MAGIC;
-    if (length < HEADER_BYTES) return InspectCode.TRUNCATED;
-    const size = view.getInt32(offset + At.batchLength) + LENGTH_PREFIX_BYTES;
-    if (size < HEADER_BYTES || size > length) return InspectCode.TRUNCATED;
-    if (size < length) return InspectCode.TRAILING;
-    const crc = crc32c(bytes, offset + At.attributes, length - At.attributes);
-    if (crc !== view.getUint32(offset + At.crc)) return InspectCode.CRC;
-    const attributes = view.getInt16(offset + At.attributes);
-    if ((attributes & ~CLIENT_ATTRIBUTES) !== 0) return InspectCode.ATTRIBUTES;
-    const count = view.getInt32(offset + At.recordsCount);
-    const lastOffsetDelta = view.getInt32(offset + At.lastOffsetDelta);
-    if (count <= 0 || lastOffsetDelta !== count - 1) return InspectCode.COUNT;
-    const codec = attributes & Attribute.CODEC_MASK;
-    if (codec > CODEC_MAX) return InspectCode.COMPRESSION;
-    const payload = offset + HEADER_BYTES;
-    if (codec !== 0) {
-      return isReadablePayload(codec, bytes, payload, offset + length)
-        ? InspectCode.OK
-        : InspectCode.COMPRESSION;
-    }
-    if (count > (length - HEADER_BYTES) / RECORD_BYTES_MIN) return InspectCode.RECORDS;
+  judge(offset: number, length: number, flags: number, inflatedBytesMax: number): number {
+    this.recordIndex = NO_RECORD;
+    const code = this.judgeHeader(offset, length);
+    if (code !== InspectCode.OK) return code;
     const needsKeys = (flags & InspectFlag.KEYS_REQUIRED) !== 0;
-    const walks = needsKeys || (flags & InspectFlag.VALIDATE_RECORDS) !== 0;
-    return walks ? this.walk(payload, offset + length, count, needsKeys) : InspectCode.OK;
+    const validate = needsKeys || (flags & InspectFlag.VALIDATE_RECORDS) !== 0;
+    const payload = offset + BATCH_HEADER_BYTES;
+    const end = offset + length;
+    if (this.batch.codec === CompressionType.NONE) {
+      return this.walk(new RecordWalker(this.arena.bytes, payload, end), needsKeys);
+    }
+    try {
+      const bytes = this.arena.bytes.subarray(payload, end);
+      checkPayload(this.batch.codec, bytes);
+      if (!validate) return InspectCode.OK;
+      const plain = codecFor(this.codecs, this.batch.codec).decompress(bytes, inflatedBytesMax);
+      return this.walk(new RecordWalker(plain, 0, plain.length), needsKeys);
+    } catch (error) {
+      if (!(error instanceof RecordsError)) throw error;
+      // What nobody can inflate here has been judged by its framing.
+      if (error.fault === BatchFault.CODEC_MISSING) return InspectCode.OK;
+      const isSize = error.fault === BatchFault.INFLATED_SIZE;
+      return isSize ? InspectCode.INFLATED_SIZE : InspectCode.COMPRESSION;
+    }
   }
 
-  private walk(from: number, end: number, count: number, needsKeys: boolean): number {
-    const { cursor } = this;
-    cursor.reset(this.arena.bytes, from, end);
-    for (let index = 0; index < count; index++) {
-      const length = cursor.varint();
-      const start = cursor.at;
+  private judgeHeader(offset: number, length: number): number {
+    const { bytes, view } = this.arena;
+    if (length <= BatchField.magic) return InspectCode.TRUNCATED;
+    const batch = this.batch.at(view, offset);
+    if (batch.magic !== MAGIC_V2) return InspectCode.MAGIC;
+    if (length < BATCH_HEADER_BYTES) return InspectCode.TRUNCATED;
+    const size = batch.sizeBytes;
+    if (size < BATCH_HEADER_BYTES || size > length) return InspectCode.TRUNCATED;
+    if (size < length) return InspectCode.TRAILING;
+    if (batch.computeCrc(bytes) !== batch.crc) return InspectCode.CRC;
+    const { attributes, recordsCount } = batch;
+    const hasProducer = batch.producerId >= 0;
+    if ((attributes & FORBIDDEN_ATTRIBUTES) !== 0) return InspectCode.ATTRIBUTES;
+    if (batch.isTransactional && !hasProducer) return InspectCode.ATTRIBUTES;
+    if (batch.isLogAppendTime) return InspectCode.TIMESTAMP_TYPE;
+    if (batch.baseOffset !== 0 || recordsCount <= 0) return InspectCode.COUNT;
+    if (batch.lastOffsetDelta !== recordsCount - 1) return InspectCode.COUNT;
+    if (hasProducer && batch.baseSequence < 0) return InspectCode.COUNT;
+    return batch.codec > CompressionType.ZSTD ? InspectCode.COMPRESSION : InspectCode.OK;
+  }
+
+  /** Walks every record, and puts right a `maxTimestamp` that is not theirs, as Kafka does. */
+  private walk(records: RecordWalker, needsKeys: boolean): number {
+    const { batch } = this;
+    let largestDelta = -Infinity;
+    for (let index = 0; index < batch.recordsCount; index++) {
       this.recordIndex = index;
-      if (cursor.failed || length < 0 || length > cursor.remaining) return InspectCode.RECORDS;
-      const hasKey = this.walkRecord(index);
-      if (cursor.failed || cursor.at !== start + length) return InspectCode.RECORDS;
-      if (needsKeys && !hasKey) return InspectCode.KEY_MISSING;
+      if (!records.next() || records.offsetDelta !== index) return InspectCode.RECORDS;
+      if (needsKeys && !records.hasKey) return InspectCode.KEY_MISSING;
+      largestDelta = Math.max(largestDelta, records.timestampDelta);
     }
     this.recordIndex = NO_RECORD;
-    return cursor.remaining === 0 ? InspectCode.OK : InspectCode.RECORDS;
-  }
-
-  /** Reads one record behind its length; tells whether it has a key. */
-  private walkRecord(index: number): boolean {
-    const { cursor } = this;
-    cursor.skip(1);
-    cursor.varlong();
-    if (cursor.varint() !== index) cursor.failed = true;
-    const keyLength = cursor.varint();
-    if (keyLength >= 0) cursor.skip(keyLength);
-    else if (keyLength !== -1) cursor.failed = true;
-    const valueLength = cursor.varint();
-    if (valueLength >= 0) cursor.skip(valueLength);
-    else if (valueLength !== -1) cursor.failed = true;
-    const headers = cursor.varint();
-    if (headers < 0) cursor.failed = true;
-    for (let header = 0; header < headers && !cursor.failed; header++) {
-      cursor.skip(cursor.varint());
-      const length = cursor.varint();
-      if (length >= 0) cursor.skip(length);
-      else if (length !== -1) cursor.failed = true;
+    if (!records.atEnd) return InspectCode.RECORDS;
+    const largest = batch.baseTimestamp + largestDelta;
+    if (batch.maxTimestamp !== largest) {
+      const { bytes, view } = this.arena;
+      putInt64(view, batch.offset + BatchField.maxTimestamp, largest);
+      sealCrc(bytes, view, batch.offset, batch.endOffset);
     }
-    return keyLength >= 0;
+    return InspectCode.OK;
   }
 }

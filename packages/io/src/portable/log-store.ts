@@ -1,4 +1,5 @@
 import { assert, type LogId, type Millis, type Offset, type Uuid } from "@mantou/base";
+import type { Codecs } from "@mantou/protocol";
 import {
   APPEND_WORDS,
   Append,
@@ -44,6 +45,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
     private readonly pins: PinTable,
     private readonly disk: MemoryDisk,
     private readonly scheduler: Scheduler,
+    private readonly codecs: Codecs,
   ) {
     this.worker = new LogWorker(
       arena,
@@ -99,7 +101,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   inspect(table: Table, rows: number): void {
-    inspectTable(this.arena, table, rows);
+    inspectTable(this.arena, table, rows, this.codecs);
   }
 
   append(table: Table, rows: number, nowMs: Millis): void {
@@ -135,11 +137,11 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   findTimestamp(logId: LogId, timestamp: number, limit: Offset): Promise<TimestampHit | null> {
-    return this.onLog(logId, (log) => firstAtOrAfter(log.data, timestamp, limit));
+    return this.onLog(logId, (log) => firstAtOrAfter(log.data, timestamp, limit, this.codecs));
   }
 
   findMaxTimestamp(logId: LogId, limit: Offset): Promise<TimestampHit | null> {
-    return this.onLog(logId, (log) => largestBelow(log.data, limit));
+    return this.onLog(logId, (log) => largestBelow(log.data, limit, this.codecs));
   }
 
   readHeaders(logId: LogId, from: Offset, rowsMax: number): Promise<Float64Array> {

@@ -1,8 +1,9 @@
 import { assert } from "@mantou/base";
+import { BatchAttribute, BatchField, putInt64 } from "@mantou/protocol";
 import { AppendFlag, EventKind, Event, StoreCode } from "../layout.ts";
 import { IoError, type LogSpec } from "../ports.ts";
 import type { PortableArena } from "./arena.ts";
-import { At, Attribute, sealCrc, setInt64 } from "./batch.ts";
+import { sealCrc } from "./batch.ts";
 import type { EventQueue } from "./events.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import type { MemoryLog } from "./memory-log.ts";
@@ -78,7 +79,7 @@ export class LogWorker {
       return;
     }
     assert(operation.baseOffset >= log.assignedEnd, `log ${id}: base offset goes back`);
-    const delta = this.arena.view.getInt32(operation.offset + At.lastOffsetDelta);
+    const delta = this.arena.view.getInt32(operation.offset + BatchField.lastOffsetDelta);
     log.assignedEnd = operation.baseOffset + delta + 1;
     log.queue.push({ kind: "append", ...operation });
     this.wake(log);
@@ -168,12 +169,15 @@ export class LogWorker {
     const bytes = this.arena.bytes.slice(offset, offset + length);
     this.arena.release(offset);
     const view = new DataView(bytes.buffer);
-    setInt64(view, At.baseOffset, operation.baseOffset);
-    view.setInt32(At.leaderEpoch, operation.leaderEpoch);
+    putInt64(view, BatchField.baseOffset, operation.baseOffset);
+    view.setInt32(BatchField.partitionLeaderEpoch, operation.leaderEpoch);
     if ((flags & AppendFlag.LOG_APPEND_TIME) !== 0) {
-      view.setInt16(At.attributes, view.getInt16(At.attributes) | Attribute.LOG_APPEND_TIME);
-      setInt64(view, At.maxTimestamp, nowMs);
-      sealCrc(bytes, view);
+      view.setInt16(
+        BatchField.attributes,
+        view.getInt16(BatchField.attributes) | BatchAttribute.LOG_APPEND_TIME,
+      );
+      putInt64(view, BatchField.maxTimestamp, nowMs);
+      sealCrc(bytes, view, 0, length);
     }
     log.data.append(bytes, log.spec.config, nowMs);
     this.appendedBytesTotal += length;

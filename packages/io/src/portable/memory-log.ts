@@ -1,6 +1,6 @@
+import { BatchField, getInt64 } from "@mantou/protocol";
 import { LocateCode, LocateFlag } from "../layout.ts";
 import { BATCH_HEADER_DOUBLES, type LogConfig, type SegmentInfo } from "../ports.ts";
-import { At, int64 } from "./batch.ts";
 
 /** One batch as it stands in a segment, offset and epoch patched. Never changed afterwards. */
 export interface StoredBatch {
@@ -71,11 +71,11 @@ export class MemoryLog {
   /** Adds a batch whose header already holds its final offsets. */
   append(bytes: Uint8Array, config: LogConfig, nowMs: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const baseOffset = int64(view, At.baseOffset);
+    const baseOffset = getInt64(view, BatchField.baseOffset);
     const batch: StoredBatch = {
       baseOffset,
-      endOffset: baseOffset + view.getInt32(At.lastOffsetDelta) + 1,
-      maxTimestamp: int64(view, At.maxTimestamp),
+      endOffset: baseOffset + view.getInt32(BatchField.lastOffsetDelta) + 1,
+      maxTimestamp: getInt64(view, BatchField.maxTimestamp),
       bytes,
       view,
     };
@@ -133,13 +133,13 @@ export class MemoryLog {
       if (rows.length >= rowsMax * BATCH_HEADER_DOUBLES) break;
       rows.push(
         baseOffset,
-        view.getInt32(At.lastOffsetDelta),
+        view.getInt32(BatchField.lastOffsetDelta),
         maxTimestamp,
-        int64(view, At.producerId),
-        view.getInt16(At.producerEpoch),
-        view.getInt32(At.baseSequence),
-        view.getInt16(At.attributes),
-        view.getInt32(At.leaderEpoch),
+        getInt64(view, BatchField.producerId),
+        view.getInt16(BatchField.producerEpoch),
+        view.getInt32(BatchField.baseSequence),
+        view.getInt16(BatchField.attributes),
+        view.getInt32(BatchField.partitionLeaderEpoch),
       );
     }
     return Float64Array.from(rows);

@@ -1,3 +1,4 @@
+import type { Codecs } from "@mantou/protocol";
 import { ARENA_BYTES, type IoOptions, networkOptions } from "../options.ts";
 import type { Arena, Io, LogStore, Network } from "../ports.ts";
 import type { Table } from "../table.ts";
@@ -14,6 +15,8 @@ export interface PortableIoOptions extends IoOptions {
   readonly disk?: MemoryDisk;
   /** How time passes. Default: the event loop. */
   readonly scheduler?: Scheduler;
+  /** What may be inflated. Without a codec its batches are judged by framing and header only. */
+  readonly codecs?: Codecs;
 }
 
 /** The pieces of a portable engine, for those who replace one of them (the simulator). */
@@ -68,6 +71,6 @@ export function openPortableIo(options: PortableIoOptions = {}): PortableIo {
   const pins = new PinTable();
   const limits = networkOptions(options.network);
   const network = new PortableNetwork(arena, events, pins, limits, scheduler);
-  const logs = new PortableLogStore(arena, events, pins, disk, scheduler);
+  const logs = new PortableLogStore(arena, events, pins, disk, scheduler, options.codecs ?? {});
   return new OpenPortableIo(arena, network, logs, disk, pins, events);
 }

@@ -1,5 +1,12 @@
 import type { Offset } from "@mantou/base";
-import { At, Attribute, HEADER_BYTES, RecordCursor, int64 } from "./batch.ts";
+import {
+  BATCH_HEADER_BYTES,
+  BatchView,
+  type Codecs,
+  CompressionType,
+  codecFor,
+} from "@mantou/protocol";
+import { RecordWalker } from "./batch.ts";
 import type { MemoryLog, StoredBatch } from "./memory-log.ts";
 
 export interface TimestampHit {
@@ -7,16 +14,20 @@ export interface TimestampHit {
   readonly timestamp: number;
 }
 
+/** A batch was inspected before it was stored; this only stops a runaway. */
+const INFLATED_BYTES_MAX = 2 ** 30;
+
 /** See `LogStore.findTimestamp`. Batches that end below are skipped by their header. */
 export function firstAtOrAfter(
   log: MemoryLog,
   timestamp: number,
   limit: number,
+  codecs: Codecs,
 ): TimestampHit | null {
   for (const batch of log.batchesFrom(log.startOffset)) {
     if (batch.baseOffset >= limit) return null;
     if (batch.maxTimestamp < timestamp) continue;
-    for (const hit of recordTimes(batch)) {
+    for (const hit of recordTimes(batch, codecs)) {
       if (hit.offset >= limit) return null;
       if (hit.offset >= log.startOffset && hit.timestamp >= timestamp) return hit;
     }
@@ -25,12 +36,12 @@ export function firstAtOrAfter(
 }
 
 /** See `LogStore.findMaxTimestamp`. */
-export function largestBelow(log: MemoryLog, limit: number): TimestampHit | null {
+export function largestBelow(log: MemoryLog, limit: number, codecs: Codecs): TimestampHit | null {
   let best: TimestampHit | null = null;
   for (const batch of log.batchesFrom(log.startOffset)) {
     if (batch.baseOffset >= limit) break;
     if (best !== null && batch.maxTimestamp <= best.timestamp) continue;
-    for (const hit of recordTimes(batch)) {
+    for (const hit of recordTimes(batch, codecs)) {
       if (hit.offset >= limit) break;
       if (hit.offset < log.startOffset) continue;
       if (best === null || hit.timestamp > best.timestamp) best = hit;
@@ -39,28 +50,28 @@ export function largestBelow(log: MemoryLog, limit: number): TimestampHit | null
   return best;
 }
 
-/** Offset and timestamp of every record of a batch. */
-function* recordTimes(batch: StoredBatch): Generator<TimestampHit> {
-  const { view, bytes, baseOffset } = batch;
-  const attributes = view.getInt16(At.attributes);
-  if ((attributes & Attribute.CODEC_MASK) !== 0) {
-    // Compressed: the header knows the largest timestamp but not which record has it.
-    yield { offset: baseOffset as Offset, timestamp: batch.maxTimestamp };
-    return;
+/**
+ * Offset and timestamp of every record of a batch. Where the codec of a compressed batch was not
+ * given to the engine, its header stands for all: first offset, largest timestamp.
+ */
+function* recordTimes(stored: StoredBatch, codecs: Codecs): Generator<TimestampHit> {
+  const { bytes, view, baseOffset, maxTimestamp } = stored;
+  const batch = new BatchView().at(view, 0);
+  let walker = new RecordWalker(bytes, BATCH_HEADER_BYTES, bytes.length);
+  if (batch.codec !== CompressionType.NONE) {
+    const known = [codecs.gzip, codecs.snappy, codecs.lz4, codecs.zstd][batch.codec - 1];
+    if (known === undefined) {
+      yield { offset: baseOffset as Offset, timestamp: maxTimestamp };
+      return;
+    }
+    const payload = bytes.subarray(BATCH_HEADER_BYTES);
+    const plain = codecFor(codecs, batch.codec).decompress(payload, INFLATED_BYTES_MAX);
+    walker = new RecordWalker(plain, 0, plain.length);
   }
-  const isAppendTime = (attributes & Attribute.LOG_APPEND_TIME) !== 0;
-  const baseTimestamp = int64(view, At.baseTimestamp);
-  const cursor = new RecordCursor(bytes);
-  cursor.reset(bytes, HEADER_BYTES, bytes.length);
-  for (let count = view.getInt32(At.recordsCount); count > 0; count--) {
-    const length = cursor.varint();
-    const next = cursor.at + length;
-    cursor.skip(1);
-    const delta = cursor.varlong();
-    const offsetDelta = cursor.varint();
-    if (cursor.failed || length < 0 || next > bytes.length) return;
-    const timestamp = isAppendTime ? batch.maxTimestamp : baseTimestamp + delta;
-    yield { offset: (baseOffset + offsetDelta) as Offset, timestamp };
-    cursor.at = next;
+  for (let count = batch.recordsCount; count > 0 && walker.next(); count--) {
+    const timestamp = batch.isLogAppendTime
+      ? maxTimestamp
+      : batch.baseTimestamp + walker.timestampDelta;
+    yield { offset: (baseOffset + walker.offsetDelta) as Offset, timestamp };
   }
 }
