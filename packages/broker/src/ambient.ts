@@ -18,6 +18,8 @@ export interface Ambient {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** Told to clients of a listener that is bound to every interface and advertises nothing. */
+  readonly hostName: string;
   /** Entropy for ids (topic ids, session ids). Deterministic in a simulation. */
   randomBytes(length: number): Uint8Array;
   /** Stops the process: the environment or our own state cannot be trusted any more. */

@@ -3,7 +3,7 @@ import type { Io } from "@mantou/io";
 import { EVENT_WORDS, Event, EventKind, StoreCode, Table } from "@mantou/io";
 import type { Ambient } from "./ambient.ts";
 import type { Connections } from "./connections.ts";
-import type { Dispatch } from "./dispatch.ts";
+import type { Dispatch, Frame } from "./dispatch.ts";
 import type { LogFailures } from "./drivers/log-failures.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage } from "./handlers/produce.ts";
@@ -24,6 +24,8 @@ export interface TickParts {
   readonly partitions: PartitionTable;
   readonly failures: LogFailures;
   readonly plan: PlanWriter;
+  /** Leader epochs of these logs have changed and want to be written down. */
+  readonly epochsMoved: (logIds: readonly LogId[]) => void;
   /** The log that is not a partition: its events go to the controller. */
   readonly metadataLogId: LogId;
   readonly metadataDurable: (endOffset: number) => void;
@@ -41,6 +43,9 @@ export class Tick {
   private cancelTimer: (() => void) | null = null;
   private timerDueMs = Infinity;
   private flushScheduled = false;
+  /** Frames that came before the broker was ready; null once it serves. */
+  private early: Frame[] | null = [];
+  private whenIdle: (() => void) | null = null;
 
   constructor(private readonly parts: TickParts) {}
 
@@ -49,6 +54,30 @@ export class Tick {
     this.parts.io.onEvents(() => this.run());
     // Whatever happened before the bell had an owner is in the ring already.
     this.run();
+  }
+
+  /** The broker is ready: takes the frames that came early, and every later one at once. */
+  serve(): void {
+    const early = this.early ?? [];
+    this.early = null;
+    for (const frame of early) this.parts.dispatch.take(frame);
+    this.parts.produce.flush();
+    this.finish();
+  }
+
+  /** Resolves when no produce request waits any more, or after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void> {
+    if (this.parts.produce.waiting === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.parts.ambient.timers.after(timeoutMs, () => {
+        this.whenIdle = null;
+        resolve();
+      });
+      this.whenIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   /** Hands over answers that were made outside of a tick, once per microtask round. */
@@ -76,8 +105,14 @@ export class Tick {
   }
 
   private finish(): void {
+    const { epochs } = this.parts.partitions.take();
+    if (epochs.length > 0) this.parts.epochsMoved(epochs);
     this.parts.plan.flush();
     this.armTimer();
+    if (this.whenIdle !== null && this.parts.produce.waiting === 0) {
+      this.whenIdle();
+      this.whenIdle = null;
+    }
   }
 
   private take(row: number): void {
@@ -134,7 +169,7 @@ export class Tick {
       return;
     }
     const api = events.word(row, Event.api);
-    parts.dispatch.take({
+    const frame: Frame = {
       connection: slot,
       generation,
       sequence: events.word(row, Event.sequence),
@@ -144,7 +179,10 @@ export class Tick {
       apiKey: api >> 16,
       version: (api << 16) >> 16,
       correlationId: events.signed(row, Event.correlationId),
-    });
+    };
+    if (this.early === null) parts.dispatch.take(frame);
+    // Bounded by the arena: a connection is not read beyond its quota.
+    else this.early.push(frame);
   }
 
   private written(logId: LogId, end: number): void {

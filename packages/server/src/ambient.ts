@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Millis } from "@mantou/base";
 import type { Ambient, Logger } from "@mantou/broker";
 
@@ -19,6 +20,7 @@ export function systemAmbient(logger: Logger): Ambient {
       },
     },
     logger,
+    hostName: hostname(),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     fatal(reason, error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : undefined;

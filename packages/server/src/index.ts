@@ -1,1 +1,5 @@
-export {};
+export { systemAmbient, EXIT_FATAL } from "./ambient.ts";
+export { lineLogger } from "./logger.ts";
+export type { Server } from "./server.ts";
+export { startServer } from "./server.ts";
+export { START_USAGE, parseStartOptions } from "./start-options.ts";

@@ -1,12 +1,12 @@
 import type { LogId, Uuid } from "@mantou/base";
 import { logId as toLogId } from "@mantou/base";
-import type { CatalogImage, MetadataRecord, TopicConfig } from "@mantou/catalog";
-import { resolveTopicConfig } from "@mantou/catalog";
-import type { LogConfig, LogSpec, LogState, LogStore } from "@mantou/io";
+import type { BrokerConfig, CatalogImage, MetadataRecord, TopicConfig, TopicImage } from "@mantou/catalog";
+import { logConfigOf, resolveTopicConfig } from "@mantou/catalog";
+import type { LogSpec, LogState, LogStore } from "@mantou/io";
 import { IoError } from "@mantou/io";
-import type { PartitionTable } from "@mantou/replication";
+import type { Membership, PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
-import type { ProducerStateFiles } from "./producer-state-files.ts";
+import type { LogSideFiles } from "./log-side-files.ts";
 
 /** Logs opened by one call: bounds what one completion has to carry. */
 const OPEN_BATCH = 512;
@@ -14,9 +14,10 @@ const OPEN_BATCH = 512;
 export interface PartitionsParts {
   readonly logs: LogStore;
   readonly partitions: PartitionTable;
-  readonly files: ProducerStateFiles;
+  readonly files: LogSideFiles;
   readonly ambient: Ambient;
-  readonly nodeId: number;
+  /** The broker's settings now. */
+  readonly config: () => BrokerConfig;
   readonly image: () => CatalogImage;
   /** The log can no longer be read or written here; whoever waits must be told. */
   readonly gone: (logId: LogId) => void;
@@ -77,7 +78,7 @@ export class Partitions {
   async openAll(): Promise<void> {
     const specs: LogSpec[] = [];
     for (const topic of this.parts.image().topicsByName.values()) {
-      this.assign(topic.id, specs);
+      this.assign(topic.topicId, specs);
     }
     await this.open(specs);
   }
@@ -120,10 +121,10 @@ export class Partitions {
     const ids = new Int32Array(topic.partitionCount).fill(-1);
     if (before !== undefined) ids.set(before);
     this.logIds.set(topicId, ids);
-    const config = resolveTopicConfig(this.parts.image(), topic.name);
+    const config = resolveTopicConfig(this.parts.image(), this.parts.config(), topic.name);
     for (let partition = 0; partition < ids.length; partition += 1) {
       if ((ids[partition] as number) >= 0) continue;
-      if (!topic.isReplica(partition, this.parts.nodeId)) continue;
+      if (!topic.isReplica(partition, this.parts.config().nodeId)) continue;
       const id = toLogId(this.nextLogId++);
       ids[partition] = id;
       const hosted = { topicId, topic: topic.name, partition, config };
@@ -134,7 +135,7 @@ export class Partitions {
 
   private spec(logId: LogId, hosted: Hosted): LogSpec {
     const { topic, topicId, partition, config } = hosted;
-    return { logId, topic, topicId, partition, config: toLogConfig(config) };
+    return { logId, topic, topicId, partition, config: logConfigOf(config) };
   }
 
   private async open(specs: readonly LogSpec[]): Promise<void> {
@@ -159,16 +160,18 @@ export class Partitions {
         todo: "restore the partition from a copy, or delete and re-create the topic",
       });
     }
-    if (state.endOffset > 0) await this.parts.files.load(logId, state);
+    const epochs = state.endOffset > 0 ? await this.parts.files.load(logId, state) : [];
     // The topic may have been deleted while its producer state was read.
     const topic = this.parts.image().topicById(hosted.topicId);
     if (topic === undefined || this.hosted[logId] === undefined) return;
     this.parts.partitions.opened(logId, {
-      leader: topic.leaderOf(hosted.partition) === this.parts.nodeId,
+      leader: topic.leaderOf(hosted.partition) === this.parts.config().nodeId,
       leaderEpoch: topic.leaderEpochOf(hosted.partition),
       startOffset: state.startOffset,
       endOffset: state.endOffset,
       corruptFromOffset: state.corruptFromOffset,
+      membership: membershipOf(topic, hosted.partition),
+      epochs,
     });
   }
 
@@ -203,8 +206,9 @@ export class Partitions {
       if (id < 0 || !this.parts.partitions.isOpen(toLogId(id))) continue;
       this.parts.partitions.leadership(
         toLogId(id),
-        topic.leaderOf(partition) === this.parts.nodeId,
+        topic.leaderOf(partition) === this.parts.config().nodeId,
         topic.leaderEpochOf(partition),
+        membershipOf(topic, partition),
       );
     }
   }
@@ -216,15 +220,18 @@ export class Partitions {
       if (hosted === undefined) continue;
       let config = resolved.get(hosted.topic);
       if (config === undefined) {
-        config = resolveTopicConfig(this.parts.image(), hosted.topic);
+        config = resolveTopicConfig(this.parts.image(), this.parts.config(), hosted.topic);
         resolved.set(hosted.topic, config);
       }
       hosted.config = config;
-      this.parts.logs.configure(toLogId(id), toLogConfig(config));
+      this.parts.logs.configure(toLogId(id), logConfigOf(config));
     }
   }
 }
 
-function toLogConfig(config: TopicConfig): LogConfig {
-  return config.log;
-}
+
+const membershipOf = (topic: TopicImage, partition: number): Membership => ({
+  replicas: topic.replicasOf(partition),
+  isr: topic.isrOf(partition),
+  partitionEpoch: topic.partitionEpochOf(partition),
+});

@@ -1,18 +1,18 @@
 import type { LogId } from "@mantou/base";
 import { ZERO_UUID } from "@mantou/base";
 import type { Uuid } from "@mantou/base";
-import type { FetchResponse } from "@mantou/protocol";
+import type { FetchResponseInput } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
 import type { PartitionTable } from "@mantou/replication";
 import type { FetchTask, FoundRow } from "./fetch-task.ts";
 
-type TopicAnswer = FetchResponse["responses"][number];
+type TopicAnswer = FetchResponseInput["responses"][number];
 type PartitionAnswer = TopicAnswer["partitions"][number];
 
 const NO_RECORDS = new Uint8Array(0);
 
 /** The answer of a task whose ranges are settled; remembers what the client is told. */
-export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchResponse {
+export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchResponseInput {
   const { set, session } = task;
   const topics: TopicAnswer[] = [];
   const byTopic = new Map<string, TopicAnswer>();
@@ -40,7 +40,7 @@ export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchR
 }
 
 /** A refusal of the whole fetch: top-level code, empty body. */
-export function fetchRefusal(errorCode: number): FetchResponse {
+export function fetchRefusal(errorCode: number): FetchResponseInput {
   return { throttleTimeMs: 0, errorCode, sessionId: 0, responses: [], nodeEndpoints: [] };
 }
 

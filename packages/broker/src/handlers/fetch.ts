@@ -1,5 +1,5 @@
 import type { Clock, LogId } from "@mantou/base";
-import type { FetchRequest, FetchResponse } from "@mantou/protocol";
+import type { FetchRequest, FetchResponseInput } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
 import type { PartitionTable } from "@mantou/replication";
 import { fetchAnswer, fetchRefusal } from "../fetch/fetch-answer.ts";
@@ -23,7 +23,7 @@ export interface FetchStageParts {
   readonly clock: Clock;
   /** `fetch.max.bytes`: the most record bytes in one answer. */
   readonly bytesMax: () => number;
-  readonly answer: (call: Call, response: FetchResponse) => void;
+  readonly answer: (call: Call, response: FetchResponseInput) => void;
 }
 
 /**

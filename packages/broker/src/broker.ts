@@ -1,0 +1,405 @@
+import type { Clock, LogId, Uuid } from "@mantou/base";
+import { assert, logId as toLogId } from "@mantou/base";
+import type { BrokerConfig, CatalogImage } from "@mantou/catalog";
+import { resolveBrokerConfig } from "@mantou/catalog";
+import type { Io, LogStore, StoreDescription } from "@mantou/io";
+import { IoError } from "@mantou/io";
+import { ErrorCode, fetchApi, produceApi } from "@mantou/protocol";
+import { PartitionTable, ProducerStates } from "@mantou/replication";
+import type { Ambient } from "./ambient.ts";
+import { Answers } from "./answers.ts";
+import { advertisedApis } from "./apis.ts";
+import { Connections } from "./connections.ts";
+import { BrokerCounters } from "./counters.ts";
+import { Dispatch } from "./dispatch.ts";
+import { ControllerDriver } from "./drivers/controller.ts";
+import { LogFailures } from "./drivers/log-failures.ts";
+import { MetadataDriver, newUuid } from "./drivers/metadata.ts";
+import { Partitions } from "./drivers/partitions.ts";
+import { ProducerIds } from "./drivers/producer-ids.ts";
+import { LogSideFiles } from "./drivers/log-side-files.ts";
+import { Retention } from "./drivers/retention.ts";
+import { FetchPlanner } from "./fetch/fetch-planner.ts";
+import { FetchSessions } from "./fetch/fetch-sessions.ts";
+import { ParkingLot } from "./fetch/parking-lot.ts";
+import type { BrokerContext, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
+import { FetchStage } from "./handlers/fetch.ts";
+import type { Route } from "./handlers/produce.ts";
+import { ProduceStage } from "./handlers/produce.ts";
+import { PlanWriter } from "./plan-writer.ts";
+import { Admission } from "./produce/admission.ts";
+import { Waiters } from "./produce/waiters.ts";
+import { Tick } from "./tick.ts";
+
+/** The metadata log's id in this process; partitions count from the next one. */
+const METADATA_LOG_ID = toLogId(0);
+const FIRST_PARTITION_LOG_ID = 1;
+
+/** How long a stop waits for requests that are in flight. */
+const DRAIN_MS = 5_000;
+
+/**
+ * One broker: every machine, its driver, and the loop that feeds them. `start` opens the data
+ * directory, brings the metadata up, recovers the logs and only then takes connections.
+ */
+export class Broker implements BrokerContext {
+  readonly clock: Clock;
+  readonly logs: LogStore;
+  readonly counters = new BrokerCounters();
+  readonly partitions: PartitionTable;
+  readonly producers: ProducerStates;
+  readonly nodeId: number;
+  readonly servedApis: readonly ServedApi[] = advertisedApis;
+  clusterId = "";
+  directoryId = "";
+
+  private readonly metadata: MetadataDriver;
+  private readonly hosted: Partitions;
+  private readonly files: LogSideFiles;
+  private readonly retention: Retention;
+  private readonly producerIds: ProducerIds;
+  private readonly failures: LogFailures;
+  private readonly produce: ProduceStage;
+  private readonly fetch: FetchStage;
+  private readonly tick: Tick;
+  private controllerDriver: ControllerDriver | null = null;
+  private bound: readonly Endpoint[] = [];
+  private brokerEpoch = -1;
+  private resolvedRevision = -1;
+  private resolved: BrokerConfig;
+
+  /** @param started the settings given at start; dynamic ones are laid over them. */
+  constructor(
+    private readonly io: Io,
+    private readonly started: BrokerConfig,
+    private readonly ambient: Ambient,
+  ) {
+    this.clock = ambient.clock;
+    this.logs = io.logs;
+    this.nodeId = started.nodeId;
+    this.resolved = started;
+    this.partitions = new PartitionTable(started.nodeId);
+    this.producers = new ProducerStates({
+      producersPerPartitionMax: started.producersPerPartitionMax,
+      producersMax: started.producersMax,
+    });
+    const { logs, partitions, producers } = this;
+    this.metadata = new MetadataDriver({
+      ambient,
+      config: started,
+      log: () => this.runningController(),
+      follow: (records) => this.hosted.follow(records),
+    });
+    this.files = new LogSideFiles({ ambient, logs, partitions, producers });
+    this.hosted = new Partitions(
+      {
+        logs,
+        partitions,
+        files: this.files,
+        ambient,
+        config: () => this.config,
+        image: () => this.image,
+        gone: (logId) => this.logGone(logId),
+      },
+      FIRST_PARTITION_LOG_ID,
+    );
+    this.failures = new LogFailures({
+      ambient,
+      table: partitions,
+      partitions: () => this.hosted,
+      produce: () => this.produce,
+      fetch: () => this.fetch,
+    });
+    this.producerIds = new ProducerIds(this.metadata, this.nodeId, () => this.brokerEpoch);
+    this.retention = new Retention({
+      ambient,
+      logs,
+      table: partitions,
+      partitions: this.hosted,
+      intervalMs: () => this.config.logRetentionCheckIntervalMs,
+      startOffsetMoved: (logId) => this.startOffsetMoved(logId),
+    });
+    const stages = this.assembleStages();
+    this.produce = stages.produce;
+    this.fetch = stages.fetch;
+    this.tick = stages.tick;
+  }
+
+  get image(): CatalogImage {
+    return this.metadata.image;
+  }
+
+  get controller(): ControllerPort {
+    return this.metadata;
+  }
+
+  /** The settings now: what was set while it runs over what it was started with. */
+  get config(): BrokerConfig {
+    if (this.resolvedRevision !== this.image.revision) {
+      this.resolvedRevision = this.image.revision;
+      this.resolved = resolveBrokerConfig(this.image, this.started);
+    }
+    return this.resolved;
+  }
+
+  get partitionCount(): number {
+    return this.partitions.openCount;
+  }
+
+  /** Addresses as told to clients, one per listener. */
+  endpoints(): readonly Endpoint[] {
+    return this.bound;
+  }
+
+  listenerName(listenerId: number): string {
+    return this.started.listeners[listenerId]?.name ?? "";
+  }
+
+  logOf(topicId: Uuid, partition: number): LogId | -1 {
+    return this.hosted.logOf(topicId, partition);
+  }
+
+  nextProducerId(): Promise<number> {
+    return this.producerIds.take();
+  }
+
+  startOffsetMoved(logId: LogId): void {
+    this.fetch.watermarkMoved(logId);
+    this.tick.flushSoon();
+  }
+
+  /** Resolves when clients are served. Rejects with IoError for a person to mend. */
+  async start(): Promise<void> {
+    this.tick.start();
+    const store = await this.logs.open({
+      dataDirectory: this.started.logDir,
+      reserveBytes: this.started.diskReserveBytes,
+      freeBytesMin: this.started.diskFreeMinBytes,
+      groupHoldMs: this.started.groupHoldMs,
+      flush: this.started.flushStrategy,
+      filesOpenMax: this.started.filesOpenMax,
+    });
+    await this.identify(store);
+    await this.startController(store);
+    await this.hosted.openAll();
+    this.metadata.live = true;
+    this.listen();
+    await this.register();
+    this.retention.start();
+    this.files.start();
+    this.tick.serve();
+  }
+
+  /** Stops accepting, finishes what is in flight, leaves the data directory clean. */
+  async stop(): Promise<void> {
+    this.retention.stop();
+    this.io.network.stopAccepting();
+    await this.tick.drain(DRAIN_MS);
+    await this.files.stop();
+    await this.controllerDriver?.stop();
+    await this.io.close();
+  }
+
+  /** Names a fresh directory; refuses one that belongs to somebody else. */
+  private async identify(store: StoreDescription): Promise<void> {
+    this.directoryId = store.directoryId;
+    if (store.nodeId !== null && store.nodeId !== this.nodeId) {
+      const where = this.started.logDir;
+      throw new IoError(
+        "FORMAT",
+        `${where} belongs to node ${store.nodeId}, this is node ${this.nodeId}: ` +
+          "set node.id, or give another --data-dir",
+      );
+    }
+    this.clusterId = store.clusterId ?? newUuid(this.ambient);
+    if (store.clusterId === null) await this.logs.format(this.clusterId, this.nodeId);
+  }
+
+  private async startController(store: StoreDescription): Promise<void> {
+    this.controllerDriver = new ControllerDriver({
+      io: this.io,
+      ambient: this.ambient,
+      logId: METADATA_LOG_ID,
+      nodeId: this.nodeId,
+      directoryId: store.directoryId,
+      clusterId: this.clusterId,
+      machine: {
+        apply: (_index, data) => this.metadata.applyEntry(data),
+        snapshot: () => this.metadata.snapshot(),
+        restore: (bytes) => this.metadata.restore(bytes),
+      },
+    });
+    await this.controllerDriver.start();
+    const known = this.image.clusterId;
+    if (known === null && store.logs.length > 0 && store.clusterId !== null) {
+      const others = store.logs.filter((log) => !log.topic.startsWith("__cluster_metadata"));
+      if (others.length > 0) {
+        throw new IoError(
+          "CORRUPT",
+          `${this.started.logDir} holds ${others.length} logs but no metadata: ` +
+            "restore __cluster_metadata-0 from a copy, or move the directory away",
+        );
+      }
+    }
+    const reply = await this.metadata.decide({
+      kind: "initializeCluster",
+      clusterId: this.clusterId,
+    });
+    if (reply.errorCode !== ErrorCode.NONE) {
+      throw new IoError("FORMAT", `${this.started.logDir}: ${reply.errorMessage}`);
+    }
+  }
+
+  /** Binds every listener and settles which addresses clients are told. */
+  private listen(): void {
+    this.bound = this.started.listeners.map(({ name, host, port }, listenerId) => {
+      const address = this.io.network.listen({
+        host,
+        port,
+        listenerId,
+        frameBytesMax: this.started.socketRequestMaxBytes,
+      });
+      const advertised = this.started.advertisedListeners.find((other) => other.name === name);
+      const isAny = host === "" || host === "0.0.0.0" || host === "::";
+      return {
+        listenerName: name,
+        host: advertised?.host ?? (isAny ? this.ambient.hostName : host),
+        port: advertised?.port ?? address.port,
+      };
+    });
+  }
+
+  /** Announces this process to the cluster and is let in. */
+  private async register(): Promise<void> {
+    const registered = await this.metadata.decide({
+      kind: "registerBroker",
+      nodeId: this.nodeId,
+      incarnationId: newUuid(this.ambient),
+      rack: this.started.rack,
+      endpoints: this.bound.map(({ listenerName, host, port }) => ({
+        listener: listenerName,
+        host,
+        port,
+        securityProtocol: "PLAINTEXT",
+      })),
+      earlierIsAlive: false,
+    });
+    this.brokerEpoch = registered.brokerEpoch;
+    const admitted = await this.metadata.decide({
+      kind: "fenceBroker",
+      nodeId: this.nodeId,
+      brokerEpoch: this.brokerEpoch,
+      fenced: false,
+    });
+    const refused = [registered, admitted].find((reply) => reply.errorCode !== ErrorCode.NONE);
+    if (refused === undefined) return;
+    throw new IoError("FORMAT", `the controller refuses this broker: ${refused.errorMessage}`);
+  }
+
+  private runningController(): ControllerDriver {
+    assert(this.controllerDriver !== null, "a metadata command before the controller runs");
+    return this.controllerDriver;
+  }
+
+  /** A partition has left this broker: whoever waits for it is told. */
+  private logGone(logId: LogId): void {
+    this.produce.failed(logId);
+    this.fetch.watermarkMoved(logId);
+    this.tick.flushSoon();
+  }
+
+  private assembleStages(): { produce: ProduceStage; fetch: FetchStage; tick: Tick } {
+    const { ambient, io, partitions, producers, clock } = this;
+    const plan = new PlanWriter(io.network);
+    const answers = new Answers(plan, ambient);
+    const lot = new ParkingLot();
+    const untilWritten = new Waiters();
+    const untilCommitted = new Waiters();
+    const configOf = (logId: LogId) => this.hosted.configOf(logId);
+    const admission = new Admission({
+      arena: io.arena,
+      logs: io.logs,
+      partitions,
+      producers,
+      clock,
+      writer: plan,
+      untilWritten,
+      untilCommitted,
+      configOf,
+    });
+    const resolve = (topic: string, usesId: boolean, partition: number): Route =>
+      this.route(topic, usesId, partition);
+    const produce = new ProduceStage({
+      partitions,
+      admission,
+      untilWritten,
+      untilCommitted,
+      clock,
+      configOf,
+      resolve,
+      storeAccepts: () => this.failures.accepts,
+      answer: (call, response) => answers.send(call, produceApi, response),
+      skip: (call) => answers.skip(call),
+      close: (call) => answers.close(call),
+    });
+    const seedBytes = ambient.randomBytes(4);
+    const seed = new DataView(seedBytes.buffer, seedBytes.byteOffset).getUint32(0);
+    const fetch = new FetchStage({
+      partitions,
+      sessions: new FetchSessions(lot, seed, this.started.fetchSessionSlots),
+      planner: new FetchPlanner(partitions, io.logs, resolve, lot, plan),
+      lot,
+      writer: plan,
+      clock,
+      bytesMax: () => this.config.fetchMaxBytes,
+      answer: (call, response) => answers.send(call, fetchApi, response),
+    });
+    const dispatch = new Dispatch({
+      context: this,
+      arena: io.arena,
+      answers,
+      produce,
+      fetch,
+      ambient,
+      counters: this.counters,
+      release: (frameOffset) => plan.release(frameOffset),
+      flushSoon: () => this.tick.flushSoon(),
+    });
+    const tick = new Tick({
+      io,
+      ambient,
+      connections: new Connections(),
+      dispatch,
+      produce,
+      fetch,
+      partitions,
+      failures: this.failures,
+      plan,
+      epochsMoved: (logIds) => this.files.epochsMoved(logIds),
+      metadataLogId: METADATA_LOG_ID,
+      metadataDurable: (end) => this.controllerDriver?.onDurable(end),
+      metadataFailed: (code) => ambient.fatal(`the metadata log has failed (code ${code})`),
+      nextFetchDeadlineMs: () => lot.nextDeadlineMs,
+    });
+    return { produce, fetch, tick };
+  }
+
+  /** The log of a partition by topic name or id, or the protocol's error. */
+  private route(topic: string, usesId: boolean, partition: number): Route {
+    const { image } = this;
+    const found = usesId ? image.topicById(topic as Uuid) : image.topicByName(topic);
+    if (found === undefined) {
+      return {
+        errorCode: usesId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      };
+    }
+    if (partition < 0 || partition >= found.partitionCount) {
+      return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+    }
+    const logId = this.hosted.logOf(found.topicId, partition);
+    if (logId === -1 || !this.partitions.isLeader(logId)) {
+      return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER };
+    }
+    return { logId };
+  }
+}

@@ -1,0 +1,126 @@
+import type { Uuid } from "@mantou/base";
+import { BoundedQueue, assert } from "@mantou/base";
+import type { BrokerConfig, Command, MetadataRecord, ReplyTo } from "@mantou/catalog";
+import { CatalogImage, apply, decide, decodeRecords, encodeRecords } from "@mantou/catalog";
+import { encodeSnapshot, restoreSnapshot } from "@mantou/catalog";
+import { uuidFromBytes } from "@mantou/protocol";
+import type { Ambient } from "../ambient.ts";
+import type { ControllerPort, QuorumDescription } from "../handler.ts";
+import { COMMANDS_PENDING_MAX } from "../limits.ts";
+
+/** What the metadata needs of the replicated log under it (`ControllerDriver`). */
+export interface MetadataLog {
+  /** Resolves when the entry is committed and applied here. */
+  propose(entries: readonly Uint8Array[]): Promise<number>;
+  quorum(): QuorumDescription;
+}
+
+interface QueuedCommand {
+  readonly command: Command;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** More commands are waiting than the controller may keep. */
+export class OverloadedError extends Error {
+  override readonly name = "OverloadedError";
+}
+
+export interface MetadataParts {
+  readonly ambient: Ambient;
+  readonly config: BrokerConfig;
+  readonly log: () => MetadataLog;
+  /** Follows records that were applied live; the reply waits for it. */
+  readonly follow: (records: readonly MetadataRecord[]) => Promise<void>;
+}
+
+/**
+ * The catalog on its replicated log: commands are decided one at a time against everything
+ * applied before, their records are committed, applied, followed, and then the reply is given.
+ */
+export class MetadataDriver implements ControllerPort {
+  image = new CatalogImage();
+  /** False during replay: the partitions are opened when the whole image stands. */
+  live = false;
+  private readonly queue = new BoundedQueue<QueuedCommand>(COMMANDS_PENDING_MAX);
+  private readonly followed: Promise<void>[] = [];
+  private running = false;
+
+  constructor(private readonly parts: MetadataParts) {}
+
+  decide<C extends Command>(command: C): Promise<ReplyTo<C>> {
+    return new Promise<ReplyTo<C>>((resolve, reject) => {
+      const queued = { command, resolve: resolve as (reply: unknown) => void, reject };
+      if (!this.queue.push(queued)) {
+        reject(new OverloadedError(`${COMMANDS_PENDING_MAX} metadata commands are waiting`));
+        return;
+      }
+      if (!this.running) void this.run();
+    });
+  }
+
+  quorum(): QuorumDescription {
+    return this.parts.log().quorum();
+  }
+
+  /** One committed entry of the log: in replay and live, the only way in. */
+  applyEntry(data: Uint8Array): void {
+    const records = decodeRecords(data);
+    if (!records.ok) {
+      this.parts.ambient.fatal(`the metadata log cannot be read: ${records.error.message}`);
+      return;
+    }
+    for (const record of records.value) apply(this.image, record);
+    if (this.live) this.followed.push(this.parts.follow(records.value));
+  }
+
+  snapshot(): Uint8Array {
+    return encodeSnapshot(this.image);
+  }
+
+  restore(bytes: Uint8Array): void {
+    assert(!this.live, "a snapshot is restored under a running broker");
+    const image = restoreSnapshot(bytes);
+    if (!image.ok) {
+      this.parts.ambient.fatal(`the metadata snapshot cannot be read: ${image.error.message}`);
+      return;
+    }
+    this.image = image.value;
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    for (;;) {
+      const next = this.queue.shift();
+      if (next === undefined) break;
+      try {
+        next.resolve(await this.carryOut(next.command));
+      } catch (error) {
+        next.reject(error);
+      }
+    }
+    this.running = false;
+  }
+
+  private async carryOut(command: Command): Promise<unknown> {
+    const { ambient, config } = this.parts;
+    const { records, reply } = decide(this.image, command, {
+      nowMs: ambient.clock.wallMs(),
+      newUuid: () => newUuid(ambient),
+      config,
+    });
+    if (records.length === 0) return reply;
+    await this.parts.log().propose([encodeRecords(records)]);
+    const followed = this.followed.splice(0);
+    await Promise.all(followed);
+    return reply;
+  }
+}
+
+/** A random UUID (RFC 9562, version 4) in Kafka's text form. */
+export function newUuid(ambient: Ambient): Uuid {
+  const bytes = ambient.randomBytes(16);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return uuidFromBytes(bytes);
+}

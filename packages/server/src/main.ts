@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { IoError } from "@mantou/io";
+import { lineLogger } from "./logger.ts";
+import { startServer } from "./server.ts";
+import { START_USAGE, parseStartOptions } from "./start-options.ts";
+
+/** Exit status for what a person has to mend: flags, settings, address, directory. */
+const EXIT_USAGE = 2;
+
+function refuse(lines: readonly string[]): never {
+  for (const line of lines) process.stderr.write(`mantou: ${line}\n`);
+  process.exit(EXIT_USAGE);
+}
+
+const [command, ...argv] = process.argv.slice(2);
+if (command !== "start") {
+  refuse([`unknown command ${JSON.stringify(command ?? "")}; the one there is: start`]);
+}
+const options = parseStartOptions(argv, process.env, (path) => readFileSync(path, "utf8"));
+if (!options.ok) refuse(options.error);
+if (options.value.help) {
+  process.stdout.write(START_USAGE);
+  process.exit(0);
+}
+
+const logger = lineLogger();
+try {
+  const server = await startServer(options.value.config, logger);
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // A second signal means: now.
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info("stopping", { signal });
+    server.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error("stop_failed", { reason: String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+} catch (error) {
+  if (error instanceof IoError) refuse([error.message]);
+  throw error;
+}

@@ -1,0 +1,49 @@
+import type { BrokerConfig } from "@mantou/catalog";
+import type { Logger } from "@mantou/broker";
+import { Broker } from "@mantou/broker";
+import { openNativeIo } from "@mantou/io";
+import { systemAmbient } from "./ambient.ts";
+
+export interface Server {
+  readonly broker: Broker;
+  /** Stops accepting, finishes what is in flight, marks the data directory clean. */
+  stop(): Promise<void>;
+}
+
+/** Puts a broker together on the native engine and starts it. Throws IoError for a person. */
+export async function startServer(config: BrokerConfig, logger: Logger): Promise<Server> {
+  const startedMs = performance.now();
+  const io = openNativeIo({
+    arenaBytes: config.arenaBytes,
+    network: {
+      connectionsMax: config.maxConnections,
+      connectionsPerIpMax: config.maxConnectionsPerIp,
+      idleTimeoutMs: config.connectionsMaxIdleMs,
+      connectionQuotaBytes: config.connectionQuotaBytes,
+      outputQuotaBytes: config.outputQuotaBytes,
+    },
+  });
+  const broker = new Broker(io, config, systemAmbient(logger));
+  await broker.start();
+  // The engine's threads do not keep the process alive; this does, until `stop`.
+  const alive = setInterval(() => {}, 0x3fff_ffff);
+  for (const endpoint of broker.endpoints()) {
+    logger.info("listening", {
+      listener: endpoint.listenerName,
+      address: `${endpoint.host}:${endpoint.port}`,
+    });
+  }
+  logger.info("started", {
+    nodeId: config.nodeId,
+    clusterId: broker.clusterId,
+    partitions: broker.partitionCount,
+    ms: Math.round(performance.now() - startedMs),
+  });
+  return {
+    broker,
+    stop: async () => {
+      await broker.stop();
+      clearInterval(alive);
+    },
+  };
+}
