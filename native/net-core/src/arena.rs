@@ -1,13 +1,25 @@
 //! One mapping in which frames arrive and from which batches are written.
 //!
 //! The mapping is cut into units of [`UNIT_BYTES`]. A *run* is a contiguous row of units with a
-//! reference count; every frame in a run holds one reference, so does a reader that still fills
-//! it, and so does whoever else keeps using its bytes (the log store until they are written).
+//! reference count: every frame in a run holds one reference, and so does whoever keeps using its
+//! bytes (the log store until they are written). A connection that still fills a run holds it as
+//! its *reader*, counted apart.
+//!
+//! Three zones, lowest address first, make sure that a full arena always empties again:
+//! *general* for everybody; *own*, which only [`Arena::allocate`] may use once general is full, so
+//! that the broker can always finish what it has begun; and the *reserve*, half of the arena, which
+//! only the first connection in the queue of waiting ones may use. A frame gets its whole space at
+//! once, then completes or times out and is released, without needing more: so the reserve runs
+//! empty sooner or later, and the largest frame that is allowed (it fits the reserve) gets its turn.
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::units::Units;
 
 /// Granularity of runs, in bytes.
 pub const UNIT_BYTES: usize = 16 * 1024;
@@ -15,12 +27,34 @@ pub const UNIT_BYTES: usize = 16 * 1024;
 /// Size of the mapping unless told otherwise.
 pub const DEFAULT_BYTES: usize = 256 << 20;
 
+/// Smallest step in which an arena can be sized.
+pub const STEP_BYTES: usize = 64 * UNIT_BYTES;
+
+/// Bytes at the bottom that stay resident when the arena is trimmed.
+const TRIM_KEEPS_BYTES: usize = 16 << 20;
+/// Bytes given back to the system with one call, so that nobody waits long for the bitmap.
+const TRIM_STEP_UNITS: usize = (4 << 20) / UNIT_BYTES;
+
+/// A run's state: references in the low half (31 bits and the reader's), charged bytes above.
+const READER: u64 = 1 << 31;
+const REFERENCES: u64 = READER - 1;
+const CHARGE_SHIFT: u32 = 32;
+
 /// Told by an arena about memory that came free. Called from whichever thread released it.
 pub trait ArenaObserver: Send + Sync {
-    /// All frames charged to `owner` in one run were released.
+    /// All frames of `owner` in one run were released: `bytes` that were charged to it.
     fn credit(&self, owner: u64, bytes: u32);
-    /// A run came free while somebody waits for memory.
+    /// A run came free, or the queue moved, while somebody waits for memory.
     fn freed(&self);
+}
+
+struct Inner {
+    units: Units,
+    /// Owners that wait for memory, first come first.
+    waiting: VecDeque<u64>,
+    /// One past the highest unit that may be resident, and that was taken since the last trim.
+    touched_end: usize,
+    recent_end: usize,
 }
 
 /// The mapping and its runs. All methods may be called from any thread.
@@ -30,6 +64,20 @@ pub trait ArenaObserver: Send + Sync {
 pub struct Arena {
     base: NonNull<u8>,
     bytes: usize,
+    general: Range<usize>,
+    own: Range<usize>,
+    reserve: Range<usize>,
+    /// Per unit: the first unit of the run that holds it. Holds old values for free units.
+    heads: Box<[AtomicU32]>,
+    /// Per first unit: units of the run, 0 when there is none.
+    counts: Box<[AtomicU32]>,
+    /// Per first unit: references and charge, see the constants.
+    states: Box<[AtomicU64]>,
+    /// Per first unit: whom the charge is credited to.
+    owners: Box<[AtomicU64]>,
+    inner: Mutex<Inner>,
+    has_waiting: AtomicBool,
+    observer: RwLock<Option<Arc<dyn ArenaObserver>>>,
 }
 
 // SAFETY: the mapping lives as long as the arena and is only reached through raw addresses.
@@ -38,10 +86,49 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// Maps `bytes` (a multiple of 2 MiB; address space, not memory) once, for good.
+    /// Maps `bytes` (a multiple of [`STEP_BYTES`], below 4 GiB; address space, not memory). The
+    /// mapping goes when the last `Arc` does: a binding that shows it to JavaScript keeps one
+    /// for good.
     pub fn map(bytes: usize) -> std::io::Result<Arc<Arena>> {
-        let _ = bytes;
-        unreachable!("written in the next commit")
+        if bytes == 0 || !bytes.is_multiple_of(STEP_BYTES) || bytes > u32::MAX as usize {
+            return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice.
+        let address = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        let base = NonNull::new(address.cast::<u8>()).ok_or_else(std::io::Error::last_os_error)?;
+        let count = bytes / UNIT_BYTES;
+        let (own, reserve) = (count / 2 - count / 16, count / 2);
+        Ok(Arc::new(Arena {
+            base,
+            bytes,
+            general: 0..own,
+            own: own..reserve,
+            reserve: reserve..count,
+            heads: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            counts: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            states: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            owners: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            inner: Mutex::new(Inner {
+                units: Units::new(count),
+                waiting: VecDeque::new(),
+                touched_end: 0,
+                recent_end: 0,
+            }),
+            has_waiting: AtomicBool::new(false),
+            observer: RwLock::new(None),
+        }))
     }
 
     /// Address of the first byte; stays the same for the arena's life.
@@ -57,29 +144,271 @@ impl Arena {
 
     /// Bytes of the runs in use.
     pub fn used(&self) -> usize {
-        unreachable!("written in the next commit")
+        self.lock().units.used() * UNIT_BYTES
+    }
+
+    /// Largest run that is certain to come free one day, in bytes: the limit for frames.
+    pub fn largest_run(&self) -> usize {
+        self.reserve.len() * UNIT_BYTES
     }
 
     /// A run for bytes of our own with one reference, which the caller owns. `None`: full.
     pub fn allocate(&self, length: usize) -> Option<u32> {
-        let _ = length;
-        unreachable!("written in the next commit")
+        let count = length.div_ceil(UNIT_BYTES).max(1);
+        let mut inner = self.lock();
+        let first = match inner.units.take(&self.general, count) {
+            Some(first) => first,
+            None => inner.units.take(&self.own, count)?,
+        };
+        Some(self.begin(&mut inner, first, count, 0, 1))
     }
 
-    /// Adds a reference to the run that holds `offset`. The caller must hold one already (or act
-    /// for someone who does, as the log store does for the frame that it is handed).
+    /// Adds a reference to the run that holds `offset`, which must have one already (the frame
+    /// whose bytes the log store is to write, for example).
     ///
     /// # Panics
-    /// When no live run holds `offset`: a mistake of ours that would corrupt data.
+    /// When no referenced run holds `offset`: a mistake of ours that would corrupt data.
     pub fn retain(&self, offset: u32) {
-        let _ = offset;
+        let head = self.head_of(offset);
+        let before = self.states[head].fetch_add(1, Ordering::Relaxed);
+        assert!(
+            before & REFERENCES != 0,
+            "arena: retained a run without references at {offset}"
+        );
     }
 
     /// Drops one reference to the run that holds `offset`; the last one frees it.
     ///
     /// # Panics
-    /// When no live run holds `offset`.
+    /// When no referenced run holds `offset`.
     pub fn release(&self, offset: u32) {
-        let _ = offset;
+        let head = self.head_of(offset);
+        let owner = self.owners[head].load(Ordering::Relaxed);
+        let mut charge = 0;
+        // Release, so that whoever frees the run does so after all users are done with its bytes;
+        // acquire for that one. The charge is taken in the same step as the last reference, since
+        // from then on the reader may free the run at any time.
+        let before = self.states[head]
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                let references = state & REFERENCES;
+                assert!(references != 0, "arena: released {offset} once too often");
+                charge = if references == 1 {
+                    state >> CHARGE_SHIFT
+                } else {
+                    0
+                };
+                Some((state - 1) - (charge << CHARGE_SHIFT))
+            })
+            .unwrap_or_else(|state| state);
+        if before & (REFERENCES | READER) == 1 {
+            self.free(head);
+        }
+        if charge != 0
+            && let Some(observer) = self.observer()
+        {
+            observer.credit(owner, charge as u32);
+        }
     }
+
+    /// Gives pages of free units back to the system: those above the lowest 16 MiB that nobody
+    /// used since the call before. Returns the bytes; call it every few seconds.
+    pub fn trim(&self) -> usize {
+        let mut inner = self.lock();
+        let keep = (TRIM_KEEPS_BYTES / UNIT_BYTES).max(inner.recent_end);
+        let end = inner.touched_end;
+        inner.recent_end = inner.units.highest_end();
+        inner.touched_end = end.min(keep.max(inner.recent_end));
+        let mut at = keep;
+        let mut trimmed = 0;
+        while let Some(first) = inner.units.next_free(at, end) {
+            let last = inner.units.next_used(first, end).unwrap_or(end);
+            let count = (last - first).min(TRIM_STEP_UNITS);
+            // Taken while the pages go, so that nobody writes to them in between.
+            assert_eq!(
+                inner.units.take(&(first..first + count), count),
+                Some(first)
+            );
+            drop(inner);
+            // SAFETY: the units lie in the mapping and nobody else holds them.
+            unsafe {
+                let address = self.base.as_ptr().add(first * UNIT_BYTES).cast::<c_void>();
+                libc::madvise(address, count * UNIT_BYTES, libc::MADV_DONTNEED);
+            }
+            inner = self.lock();
+            inner.units.give_back(first, count);
+            trimmed += count * UNIT_BYTES;
+            at = first + count;
+        }
+        drop(inner);
+        if trimmed != 0 {
+            self.notify();
+        }
+        trimmed
+    }
+
+    /// Whether [`Arena::trim`] may find something.
+    pub(crate) fn may_trim(&self) -> bool {
+        self.lock().touched_end > TRIM_KEEPS_BYTES / UNIT_BYTES
+    }
+
+    /// Who is told about credits and freed memory. One at a time; `None` takes it back.
+    pub(crate) fn observe(&self, observer: Option<Arc<dyn ArenaObserver>>) {
+        *self
+            .observer
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = observer;
+    }
+
+    /// A run held by its reader only, from the general zone.
+    pub(crate) fn take_run(&self, length: usize, owner: u64) -> Option<Run> {
+        let count = length.div_ceil(UNIT_BYTES);
+        let mut inner = self.lock();
+        let first = inner.units.take(&self.general, count)?;
+        Some(self.begin_run(&mut inner, first, count, owner))
+    }
+
+    /// Puts `owner` at the end of the queue.
+    pub(crate) fn wait(&self, owner: u64) {
+        let mut inner = self.lock();
+        inner.waiting.push_back(owner);
+        self.has_waiting.store(true, Ordering::SeqCst);
+    }
+
+    /// As [`Arena::take_run`] for an owner in the queue, which it leaves on success. The first one
+    /// may use the reserve.
+    pub(crate) fn take_run_waiting(&self, length: usize, owner: u64) -> Option<Run> {
+        let count = length.div_ceil(UNIT_BYTES);
+        let mut inner = self.lock();
+        let first = match inner.units.take(&self.general, count) {
+            Some(first) => first,
+            None if inner.waiting.front() == Some(&owner) => {
+                inner.units.take(&self.reserve, count)?
+            }
+            None => return None,
+        };
+        let run = self.begin_run(&mut inner, first, count, owner);
+        self.leave(inner, owner);
+        Some(run)
+    }
+
+    /// Takes `owner` out of the queue.
+    pub(crate) fn stop_waiting(&self, owner: u64) {
+        self.leave(self.lock(), owner);
+    }
+
+    /// Whether anybody waits.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.has_waiting.load(Ordering::SeqCst)
+    }
+
+    /// Whether more than half of the general zone is in use: time to take small runs.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.lock().units.used() > self.general.len() / 2
+    }
+
+    /// Counts a frame of `bytes` in a reader's run: one reference, which goes to the frame's
+    /// receiver, and its bytes, credited once all frames in the run are released.
+    pub(crate) fn add_frame(&self, run: &Run, bytes: u32) {
+        let frame = (u64::from(bytes) << CHARGE_SHIFT) | 1;
+        self.states[run.offset as usize / UNIT_BYTES].fetch_add(frame, Ordering::Relaxed);
+    }
+
+    /// Whether every frame in a reader's run was released, so that it can be filled anew.
+    pub(crate) fn is_unreferenced(&self, run: &Run) -> bool {
+        let state = self.states[run.offset as usize / UNIT_BYTES].load(Ordering::Acquire);
+        state & REFERENCES == 0
+    }
+
+    /// The reader is done with a run; its frames keep it alive.
+    pub(crate) fn leave_run(&self, run: Run) {
+        let head = run.offset as usize / UNIT_BYTES;
+        let before = self.states[head].fetch_and(!READER, Ordering::AcqRel);
+        assert!(before & READER != 0, "arena: a run was left twice");
+        if before & REFERENCES == 0 {
+            self.free(head);
+        }
+    }
+
+    fn begin_run(&self, inner: &mut Inner, first: usize, count: usize, owner: u64) -> Run {
+        let offset = self.begin(inner, first, count, owner, READER);
+        Run {
+            offset,
+            bytes: (count * UNIT_BYTES) as u32,
+        }
+    }
+
+    fn begin(&self, inner: &mut Inner, first: usize, count: usize, owner: u64, state: u64) -> u32 {
+        inner.touched_end = inner.touched_end.max(first + count);
+        inner.recent_end = inner.recent_end.max(first + count);
+        for head in &self.heads[first..first + count] {
+            head.store(first as u32, Ordering::Relaxed);
+        }
+        self.owners[first].store(owner, Ordering::Relaxed);
+        self.states[first].store(state, Ordering::Relaxed);
+        self.counts[first].store(count as u32, Ordering::Relaxed);
+        (first * UNIT_BYTES) as u32
+    }
+
+    fn free(&self, head: usize) {
+        let mut inner = self.lock();
+        let count = self.counts[head].swap(0, Ordering::Relaxed) as usize;
+        inner.units.give_back(head, count);
+        drop(inner);
+        self.notify();
+    }
+
+    fn leave(&self, mut inner: MutexGuard<'_, Inner>, owner: u64) {
+        let was_first = inner.waiting.front() == Some(&owner);
+        if let Some(at) = inner.waiting.iter().position(|waiting| *waiting == owner) {
+            inner.waiting.remove(at);
+        }
+        self.has_waiting
+            .store(!inner.waiting.is_empty(), Ordering::SeqCst);
+        drop(inner);
+        if was_first {
+            self.notify();
+        }
+    }
+
+    fn notify(&self) {
+        if self.has_waiting.load(Ordering::SeqCst)
+            && let Some(observer) = self.observer()
+        {
+            observer.freed();
+        }
+    }
+
+    fn observer(&self) -> Option<Arc<dyn ArenaObserver>> {
+        self.observer
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn head_of(&self, offset: u32) -> usize {
+        let unit = offset as usize / UNIT_BYTES;
+        assert!(unit < self.heads.len(), "arena: offset {offset} is outside");
+        let head = self.heads[unit].load(Ordering::Relaxed) as usize;
+        let count = self.counts[head].load(Ordering::Relaxed) as usize;
+        assert!(unit - head < count, "arena: no run holds offset {offset}");
+        head
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and whoever got its address holds an `Arc` of this arena.
+        unsafe { libc::munmap(self.base.as_ptr().cast::<c_void>(), self.bytes) };
+    }
+}
+
+/// A reader's hold on a run. Given back with [`Arena::leave_run`].
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) offset: u32,
+    pub(crate) bytes: u32,
 }

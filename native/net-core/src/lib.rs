@@ -10,9 +10,19 @@
 //! Threads, lifetimes and invariants are described in this crate's README.
 
 pub mod arena;
+mod connection;
 pub mod network;
+mod output;
+mod plan;
+mod poller;
+mod reactor;
+mod reader;
 pub mod ring;
 pub mod rows;
+mod shared;
+mod slots;
+mod sys;
+mod units;
 
 pub use arena::{Arena, ArenaObserver};
 pub use network::{

@@ -1,13 +1,23 @@
 //! Listeners, connections and the plans carried out on them.
 
-use std::net::SocketAddr;
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::arena::Arena;
+use crate::plan::Plan;
+use crate::poller::EpollPoller;
+use crate::reactor::Reactor;
 use crate::ring::Ring;
 use crate::rows::PlanRow;
+use crate::shared::{Command, Counters, Listener, Mailbox, Shared, lock};
+use crate::slots::{Admission, Slot};
+use crate::sys;
 
 /// A file that ranges of are sent from. Dropped when its range went out or its connection ended.
 pub trait FileRange: Send + Sync {
@@ -74,6 +84,26 @@ pub struct NetworkOptions {
     pub tick_us: u32,
 }
 
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            connections_max: u32::MAX,
+            connections_per_ip_max: u32::MAX,
+            idle_timeout_ms: 600_000,
+            connection_quota_bytes: 4 << 20,
+            output_quota_bytes: 16 << 20,
+            reactors: 1,
+            outbound_max: 1_024,
+            connect_timeout_ms: 10_000,
+            outbound_frame_bytes_max: 100 << 20,
+            frame_timeout_ms: 30_000,
+            frame_bytes_per_second: 256 << 10,
+            unanswered_max: 4_096,
+            tick_us: 500,
+        }
+    }
+}
+
 /// `ConnectionInfo` of ports.ts.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionInfo {
@@ -94,61 +124,282 @@ pub struct NetworkStats {
     pub arena_bytes_total: u64,
 }
 
+/// Connections that the kernel holds for us before they are accepted.
+const BACKLOG: i32 = 1_024;
+/// Descriptors left to everything that is not a connection.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+type Lookup = (String, u16, u32);
+
 /// The reactor threads and all connections. All methods may be called from any thread, but
 /// [`Network::submit`] from one at a time.
-pub struct Network {}
+pub struct Network {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// To the thread that resolves names; started with the first name.
+    lookups: Mutex<Option<mpsc::Sender<Lookup>>>,
+    /// Connections that the current plan touched; kept to save the allocation.
+    touched: Mutex<Vec<u32>>,
+}
 
 impl Network {
-    /// Starts the reactor threads.
+    /// Starts the reactor threads. One network per arena and ring.
     pub fn start(
         options: NetworkOptions,
         arena: Arc<Arena>,
         ring: Arc<Ring>,
     ) -> Result<Network, NetError> {
-        let _ = (options, arena, ring);
-        unreachable!("written in the next commit")
+        let fault = |error: std::io::Error| NetError::new(&error, "cannot start the network");
+        let reactors = options.reactors.max(1);
+        // More connections than descriptors cannot be, and each slot costs memory.
+        let possible = sys::descriptors_max()
+            .saturating_sub(OTHER_DESCRIPTORS)
+            .max(16) as u32;
+        let outbound_max = options.outbound_max.min(possible / 4).max(1);
+        let inbound_max = options.connections_max.min(possible - outbound_max);
+        let admission = Admission::new(inbound_max, outbound_max, options.connections_per_ip_max);
+        let mailboxes: std::io::Result<Vec<Mailbox>> =
+            (0..reactors).map(|_| Mailbox::new()).collect();
+        let shared = Arc::new(Shared {
+            slots: (0..admission.slots_max())
+                .map(|_| Slot::default())
+                .collect(),
+            admission,
+            mailboxes: mailboxes.map_err(fault)?,
+            options,
+            arena,
+            ring,
+            listeners: Mutex::new(Vec::new()),
+            counters: Counters::default(),
+            turn: AtomicU32::new(0),
+            started: Instant::now(),
+        });
+        let network = Network {
+            shared: Arc::clone(&shared),
+            threads: Mutex::new(Vec::new()),
+            lookups: Mutex::new(None),
+            touched: Mutex::new(Vec::new()),
+        };
+        for index in 0..reactors {
+            let poller = Box::new(EpollPoller::new().map_err(fault)?);
+            let reactor = Reactor::new(index, Arc::clone(&shared), poller).map_err(fault)?;
+            let thread = std::thread::Builder::new()
+                .name(format!("reactor-{index}"))
+                .spawn(move || run_guarded(reactor))
+                .map_err(fault)?;
+            lock(&network.threads).push(thread);
+        }
+        shared.arena.observe(Some(Arc::clone(&shared) as Arc<_>));
+        let weak = Arc::downgrade(&shared);
+        shared.ring.set_on_space(Some(Arc::new(move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.ring_has_space();
+            }
+        })));
+        Ok(network)
     }
 
-    /// Binds and accepts; returns the bound address.
+    /// Binds and accepts; returns the bound address. An empty host is every IPv4 address.
     pub fn listen(&self, options: &ListenOptions) -> Result<SocketAddr, NetError> {
-        let _ = options;
-        unreachable!("written in the next commit")
+        let name = format!("{}:{}", options.host, options.port);
+        let fault = |error: std::io::Error| NetError::new(&error, &format!("cannot bind {name}"));
+        let host = if options.host.is_empty() {
+            "0.0.0.0"
+        } else {
+            &options.host
+        };
+        let address = resolve(host, options.port)
+            .map_err(fault)?
+            .first()
+            .copied()
+            .ok_or_else(|| fault(std::io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)))?;
+        let socket = sys::stream_socket(&address).map_err(fault)?;
+        sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).map_err(fault)?;
+        sys::bind_and_listen(&socket, &address, BACKLOG).map_err(fault)?;
+        let bound = sys::local_address(&socket).map_err(fault)?;
+        let mut listeners = lock(&self.shared.listeners);
+        listeners.push(Some(Listener {
+            socket,
+            listener_id: options.listener_id,
+            frame_limit: options.frame_bytes_max,
+        }));
+        let index = listeners.len() - 1;
+        drop(listeners);
+        self.shared.mailboxes[0].command(Command::Listen(index));
+        Ok(bound)
     }
 
-    /// Starts an outbound connection. CONNECTED or CONNECT_FAILED follows, always.
+    /// Starts an outbound connection; names are resolved on a thread of their own. CONNECTED or
+    /// CONNECT_FAILED follows, unless `shutdown` has returned before.
+    ///
+    /// `errno` of the latter: EHOSTUNREACH also for a name that does not resolve, EMFILE at
+    /// `outbound_max`, ETIMEDOUT after `connect_timeout_ms`.
     pub fn connect(&self, host: &str, port: u16, connect_id: u32) {
-        let _ = (host, port, connect_id);
+        let mailbox = &self.shared.mailboxes[self.shared.next_reactor()];
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            let addresses = vec![SocketAddr::new(ip, port)];
+            mailbox.command(Command::Connect {
+                addresses,
+                connect_id,
+            });
+            return;
+        }
+        let mut lookups = lock(&self.lookups);
+        if lookups.is_none() {
+            *lookups = start_resolver(Arc::downgrade(&self.shared));
+        }
+        let lookup = (host.to_owned(), port, connect_id);
+        let sent = lookups
+            .as_ref()
+            .is_some_and(|lookups| lookups.send(lookup).is_ok());
+        if !sent {
+            mailbox.command(Command::ConnectFailed {
+                connect_id,
+                errno: libc::EAGAIN,
+            });
+        }
     }
 
     /// Carries out the rows in order. `bytes` is not used after the return. Rows for a dead
-    /// generation are dropped, their pins released.
+    /// generation are dropped, their pins released. Answers of bytes leave before the return
+    /// where the connection takes them at once.
+    ///
+    /// # Panics
+    /// On a RELEASE of what is not held, see [`Arena::release`].
     pub fn submit(
         &self,
         rows: &[PlanRow],
         bytes: &[u8],
         pins: &dyn PinTable,
     ) -> Result<(), PlanError> {
-        let _ = (rows, bytes, pins);
-        Ok(())
+        let mut touched = lock(&self.touched);
+        Plan {
+            shared: &self.shared,
+            rows,
+            bytes,
+            pins,
+            touched: &mut touched,
+        }
+        .run()
     }
 
     /// Who is at the other end; `None` when that generation is gone.
     pub fn describe(&self, connection: u32, generation: u32) -> Option<ConnectionInfo> {
-        let _ = (connection, generation);
-        None
+        let output = self.shared.slots.get(connection as usize)?.lock();
+        (output.generation == generation && generation != 0).then_some(output.peer)?
     }
 
     /// Stops accepting and closes the listening sockets; connections go on.
-    pub fn stop_accepting(&self) {}
+    pub fn stop_accepting(&self) {
+        self.shared.stop_accepting();
+    }
 
     pub fn stats(&self) -> NetworkStats {
-        NetworkStats::default()
+        let counters = &self.shared.counters;
+        NetworkStats {
+            connections: self.shared.admission.count().into(),
+            accepted_total: counters.accepted.load(Ordering::Relaxed),
+            refused_total: counters.refused.load(Ordering::Relaxed),
+            received_bytes_total: counters.received_bytes.load(Ordering::Relaxed),
+            sent_bytes_total: counters.sent_bytes.load(Ordering::Relaxed),
+            arena_bytes_used: self.shared.arena.used() as u64,
+            arena_bytes_total: self.shared.arena.len() as u64,
+        }
     }
 
     /// Stops accepting and reading, sends what is queued and still owed within `grace`, closes
     /// everything (CLOSED with SHUTDOWN) and ends the threads. Blocks: call it on a thread that
     /// neither drains the ring nor submits. Doing it twice is harmless.
     pub fn shutdown(&self, grace: Duration) {
-        let _ = grace;
+        self.shared.stop_accepting();
+        lock(&self.lookups).take();
+        let deadline = self.shared.now_ms() + grace.as_millis() as u64;
+        for mailbox in &self.shared.mailboxes {
+            mailbox.command(Command::Stop { deadline });
+        }
+        for thread in lock(&self.threads).drain(..) {
+            // A thread that panicked has ended the process.
+            let _ = thread.join();
+        }
+        self.shared.ring.set_on_space(None);
+        self.shared.arena.observe(None);
     }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}
+
+impl NetError {
+    fn new(error: &std::io::Error, what: &str) -> Self {
+        let errno = error.raw_os_error().unwrap_or(libc::EADDRNOTAVAIL);
+        Self {
+            code: sys::error_name(errno),
+            errno,
+            message: format!("{what}: {error}"),
+        }
+    }
+}
+
+impl std::fmt::Display for NetError {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for NetError {}
+
+fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+        Err(_) => Ok((host, port).to_socket_addrs()?.collect()),
+    }
+}
+
+/// Resolving blocks, so it has a thread, which ends with the network.
+fn start_resolver(shared: Weak<Shared>) -> Option<mpsc::Sender<Lookup>> {
+    let (sender, receiver) = mpsc::channel::<Lookup>();
+    let work = move || {
+        while let Ok((host, port, connect_id)) = receiver.recv() {
+            let addresses = resolve(&host, port).unwrap_or_default();
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            let command = if addresses.is_empty() {
+                Command::ConnectFailed {
+                    connect_id,
+                    errno: libc::EHOSTUNREACH,
+                }
+            } else {
+                Command::Connect {
+                    addresses,
+                    connect_id,
+                }
+            };
+            shared.mailboxes[shared.next_reactor()].command(command);
+        }
+    };
+    let spawned = std::thread::Builder::new()
+        .name("resolver".into())
+        .spawn(work);
+    spawned.ok().map(|_| sender)
+}
+
+/// A panic in a reactor leaves connections in an unknown state: the process says so and ends.
+fn run_guarded(mut reactor: Reactor) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| reactor.run())) {
+        eprintln!(
+            "mantou: fatal: a reactor thread panicked: {}",
+            panic_text(&*panic)
+        );
+        std::process::abort();
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown")
 }

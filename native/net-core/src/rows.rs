@@ -55,7 +55,18 @@ const _: () = assert!(size_of::<EventRow>() == 32 && size_of::<PlanRow>() == 32)
 impl EventRow {
     /// A connection was accepted on the listener `listener_id`.
     pub fn opened(connection: u32, generation: u32, listener_id: u32) -> Self {
-        Self { words: [event_kind::OPENED, connection, generation, listener_id, 0, 0, 0, 0] }
+        Self {
+            words: [
+                event_kind::OPENED,
+                connection,
+                generation,
+                listener_id,
+                0,
+                0,
+                0,
+                0,
+            ],
+        }
     }
 
     /// A whole frame is in the arena. Its receiver owns one reference to the run that holds it.
@@ -88,18 +99,40 @@ impl EventRow {
     /// The last event of a connection.
     pub fn closed(connection: u32, generation: u32, reason: CloseReason) -> Self {
         Self {
-            words: [event_kind::CLOSED, connection, generation, 0, reason as u32, 0, 0, 0],
+            words: [
+                event_kind::CLOSED,
+                connection,
+                generation,
+                0,
+                reason as u32,
+                0,
+                0,
+                0,
+            ],
         }
     }
 
     /// An outbound connection stands.
     pub fn connected(connection: u32, generation: u32, connect_id: u32) -> Self {
-        Self { words: [event_kind::CONNECTED, connection, generation, connect_id, 0, 0, 0, 0] }
+        Self {
+            words: [
+                event_kind::CONNECTED,
+                connection,
+                generation,
+                connect_id,
+                0,
+                0,
+                0,
+                0,
+            ],
+        }
     }
 
     /// An outbound connection did not come about; `errno` says why. No CLOSED follows.
     pub fn connect_failed(connect_id: u32, errno: u32) -> Self {
-        Self { words: [event_kind::CONNECT_FAILED, 0, 0, connect_id, errno, 0, 0, 0] }
+        Self {
+            words: [event_kind::CONNECT_FAILED, 0, 0, connect_id, errno, 0, 0, 0],
+        }
     }
 
     /// Everything below `end_offset` of a log is in the page cache.
@@ -124,12 +157,22 @@ impl EventRow {
 
     /// The late answer to a locate row; `code` is a `LocateCode`, `position` is in the file.
     pub fn located(log_id: u32, code: u32, tag: u32, position: u64, pin: u32, length: u32) -> Self {
-        Self::log(event_kind::LOCATED, log_id, code, tag, position, pin, length)
+        Self::log(
+            event_kind::LOCATED,
+            log_id,
+            code,
+            tag,
+            position,
+            pin,
+            length,
+        )
     }
 
     fn log(kind: u32, id: u32, code: u32, tag: u32, value: u64, pin: u32, length: u32) -> Self {
         let [low, high] = split_f64(value as f64);
-        Self { words: [kind, id, code, tag, low, high, pin, length] }
+        Self {
+            words: [kind, id, code, tag, low, high, pin, length],
+        }
     }
 
     pub fn kind(&self) -> u32 {
@@ -182,11 +225,24 @@ impl PlanRow {
 
     /// Frame `sequence` has no answer.
     pub fn skip(connection: u32, generation: u32, sequence: u32) -> Self {
-        Self { words: [plan_kind::SKIP, connection, generation, sequence, 0, 0, 0, 0] }
+        Self {
+            words: [
+                plan_kind::SKIP,
+                connection,
+                generation,
+                sequence,
+                0,
+                0,
+                0,
+                0,
+            ],
+        }
     }
 
     pub fn close(connection: u32, generation: u32) -> Self {
-        Self { words: [plan_kind::CLOSE, connection, generation, 0, 0, 0, 0, 0] }
+        Self {
+            words: [plan_kind::CLOSE, connection, generation, 0, 0, 0, 0, 0],
+        }
     }
 
     /// Sends a request made of the `segment_count` rows that follow on an outbound connection.
@@ -206,29 +262,50 @@ impl PlanRow {
     }
 
     pub fn segment_bytes(offset: u32, length: u32) -> Self {
-        Self { words: [plan_kind::SEGMENT_BYTES, offset, length, 0, 0, 0, 0, 0] }
+        Self {
+            words: [plan_kind::SEGMENT_BYTES, offset, length, 0, 0, 0, 0, 0],
+        }
     }
 
     pub fn segment_file(pin: u32, position: u64, length: u32) -> Self {
         let [low, high] = split_f64(position as f64);
-        Self { words: [plan_kind::SEGMENT_FILE, pin, length, 0, low, high, 0, 0] }
+        Self {
+            words: [plan_kind::SEGMENT_FILE, pin, length, 0, low, high, 0, 0],
+        }
     }
 
     pub fn release(handle: u32) -> Self {
-        Self { words: [plan_kind::RELEASE, handle, 0, 0, 0, 0, 0, 0] }
+        Self {
+            words: [plan_kind::RELEASE, handle, 0, 0, 0, 0, 0, 0],
+        }
     }
 
     pub fn release_pin(pin: u32) -> Self {
-        Self { words: [plan_kind::RELEASE_PIN, pin, 0, 0, 0, 0, 0, 0] }
+        Self {
+            words: [plan_kind::RELEASE_PIN, pin, 0, 0, 0, 0, 0, 0],
+        }
     }
 
     /// Does not read the connection for `ms` milliseconds.
     pub fn mute(connection: u32, generation: u32, ms: u32) -> Self {
-        Self { words: [plan_kind::MUTE, connection, generation, ms, 0, 0, 0, 0] }
+        Self {
+            words: [plan_kind::MUTE, connection, generation, ms, 0, 0, 0, 0],
+        }
     }
 
     pub fn frame_limit(connection: u32, generation: u32, bytes: u32) -> Self {
-        Self { words: [plan_kind::FRAME_LIMIT, connection, generation, bytes, 0, 0, 0, 0] }
+        Self {
+            words: [
+                plan_kind::FRAME_LIMIT,
+                connection,
+                generation,
+                bytes,
+                0,
+                0,
+                0,
+                0,
+            ],
+        }
     }
 
     /// `filePositionF64` of SEGMENT_FILE rows.
