@@ -1,5 +1,5 @@
 import { assert, unreachable } from "@mantou/base";
-import { CatalogImage, ConfigResource } from "./image.ts";
+import { type CatalogImage, ConfigResource } from "./image.ts";
 import type { MetadataRecord, RecordOf } from "./records.ts";
 import { TopicImage } from "./topic-image.ts";
 import { foldTopicName } from "./topic-name.ts";

@@ -18,7 +18,7 @@ const absent: readonly (readonly [pattern: RegExp, reason: string])[] = [
     "there is no ZooKeeper here",
   ],
   [
-    /^(process\.roles|controller\.|metadata\.|broker\.session|broker\.heartbeat|initial\.broker)/,
+    /^([a-z]+\.roles|controller\.|metadata\.|broker\.session|broker\.heartbeat|initial\.broker)/,
     "the controller is part of every broker and needs no setting",
   ],
   [/^num\.(network|io|replica|recovery)/, "threads are not configured"],
