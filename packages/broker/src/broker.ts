@@ -82,6 +82,7 @@ export class Broker implements BrokerContext {
     this.producers = new ProducerStates({
       producersPerPartitionMax: started.producersPerPartitionMax,
       producersMax: started.producersMax,
+      producerIdExpirationMs: started.producerIdExpirationMs,
     });
     const { logs, partitions, producers } = this;
     this.metadata = new MetadataDriver({
@@ -90,7 +91,13 @@ export class Broker implements BrokerContext {
       log: () => this.runningController(),
       follow: (records) => this.hosted.follow(records),
     });
-    this.files = new LogSideFiles({ ambient, logs, partitions, producers });
+    this.files = new LogSideFiles({
+      ambient,
+      logs,
+      partitions,
+      producers,
+      openLogIds: () => this.hosted.openLogIds(),
+    });
     this.hosted = new Partitions(
       {
         logs,

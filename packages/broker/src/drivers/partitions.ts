@@ -1,6 +1,12 @@
 import type { LogId, Uuid } from "@mantou/base";
 import { logId as toLogId } from "@mantou/base";
-import type { BrokerConfig, CatalogImage, MetadataRecord, TopicConfig, TopicImage } from "@mantou/catalog";
+import type {
+  BrokerConfig,
+  CatalogImage,
+  MetadataRecord,
+  TopicConfig,
+  TopicImage,
+} from "@mantou/catalog";
 import { logConfigOf, resolveTopicConfig } from "@mantou/catalog";
 import type { LogSpec, LogState, LogStore } from "@mantou/io";
 import { IoError } from "@mantou/io";
@@ -228,7 +234,6 @@ export class Partitions {
     }
   }
 }
-
 
 const membershipOf = (topic: TopicImage, partition: number): Membership => ({
   replicas: topic.replicasOf(partition),

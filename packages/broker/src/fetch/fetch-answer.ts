@@ -6,8 +6,13 @@ import { ErrorCode } from "@mantou/protocol";
 import type { PartitionTable } from "@mantou/replication";
 import type { FetchTask, FoundRow } from "./fetch-task.ts";
 
-type TopicAnswer = FetchResponseInput["responses"][number];
-type PartitionAnswer = TopicAnswer["partitions"][number];
+type PartitionAnswer = FetchResponseInput["responses"][number]["partitions"][number];
+
+interface TopicAnswer {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly partitions: PartitionAnswer[];
+}
 
 const NO_RECORDS = new Uint8Array(0);
 

@@ -1,5 +1,5 @@
 import type { Clock, LogId, Millis } from "@mantou/base";
-import { offset } from "@mantou/base";
+import { unreachable } from "@mantou/base";
 import type { TopicConfig } from "@mantou/catalog";
 import type { Arena, LogStore } from "@mantou/io";
 import {
@@ -124,12 +124,12 @@ export class Admission {
         batch.producerEpoch,
         batch.baseSequence,
         batch.lastOffsetDelta,
-        offset(baseOffset),
+        baseOffset,
         timestamp,
         nowMs,
       );
     }
-    partitions.appended(logId, offset(end));
+    partitions.appended(logId, end);
     answer.baseOffset = baseOffset;
     answer.logAppendTimeMs = stampedByUs ? nowMs : -1;
     answer.logStartOffset = partitions.logStartOffset(logId);
@@ -186,6 +186,8 @@ export class Admission {
         answer.logStartOffset = this.parts.partitions.logStartOffset(logId);
         this.wait(logId, verdict.baseOffset + batch.lastOffsetDelta + 1, pending, answer);
         return true;
+      default:
+        return unreachable(verdict);
     }
   }
 
