@@ -13,10 +13,12 @@ import {
 import * as lz4 from "lz4-napi";
 import * as snappy from "snappy";
 
-/** Runs a zlib call and gives its two ways to fail our names. */
+/** Runs a zlib call; its two ways to fail get our names. */
 function inflate(type: number, bytesMax: number, call: () => Uint8Array): Uint8Array {
   try {
-    return call();
+    // A Buffer has methods of its own where callers expect those of a Uint8Array (slice, say).
+    const plain = call();
+    return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
   } catch (error) {
     const code = (error as { code?: unknown }).code;
     if (code === "ERR_BUFFER_TOO_LARGE") throw inflatedTooLarge(type, bytesMax);

@@ -13,6 +13,7 @@ import {
 import { codecs } from "../src/codecs.ts";
 import java from "./fixtures/java.json";
 import kafkaPython from "./fixtures/kafka-python.json";
+import librdkafka from "./fixtures/librdkafka.json";
 import { expectedRecords, goldenRecords } from "./golden-records.ts";
 
 const NAMES = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -39,6 +40,11 @@ test("batches of kafka-python", () => {
   for (const name of NAMES) expect(records(kafkaPython[name]), name).toEqual(expectedRecords(0));
 });
 
+test("batches of librdkafka, whose snappy is bare", () => {
+  for (const name of NAMES) expect(records(librdkafka[name]), name).toEqual(expectedRecords(0));
+  expect(librdkafka.snappy).not.toContain("82534e41505059");
+});
+
 test("a payload of several blocks from Apache's client library", () => {
   const value = new TextEncoder().encode("0123456789abcdef".repeat(12_500));
   for (const name of COMPRESSED) {
@@ -58,7 +64,7 @@ test("old message sets from Apache's client library", () => {
 
 test("batches of others pass the checks of a leader", () => {
   for (const name of NAMES) {
-    for (const hex of [java[name], kafkaPython[name]]) {
+    for (const hex of [java[name], kafkaPython[name], librdkafka[name]]) {
       const bytes = Uint8Array.fromHex(hex);
       const view = new DataView(bytes.buffer);
       const checks = { records: true, codecs };

@@ -1,0 +1,11 @@
+export { type ApacheKafka, type ApacheKafkaOptions, startApacheKafka } from "./broker.ts";
+export {
+  javaCommand,
+  type JavaOptions,
+  type JavaResult,
+  KAFKA_TOOLS,
+  type KafkaTool,
+  runJava,
+  runKafkaTool,
+} from "./java.ts";
+export { apacheKafkaJars, apacheKafkaMissing, KAFKA_VERSION } from "./jars.ts";
