@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { apacheKafkaJars, apacheKafkaMissing } from "./apache-kafka/index.ts";
 
 /**
  * Kafka clients that we did not write, installed from their registries into `tests/.cache`.
@@ -144,4 +145,49 @@ export async function installPlatformatic(): Promise<Installed> {
       ),
     },
   };
+}
+
+/** Apache's own clients. One virtual machine serves all commands: its start costs a second. */
+export async function installJavaClients(): Promise<Installed> {
+  const missing = apacheKafkaMissing();
+  if (missing !== null) return { skip: `Java clients: ${missing}` };
+  let classPath: string;
+  try {
+    classPath = join(await apacheKafkaJars(), "*");
+  } catch (error) {
+    return { skip: `Java clients: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  const flags = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+  const source = join(drivers, "JavaClientDriver.java");
+  const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=off";
+  const child = Bun.spawn(["java", ...flags, quiet, "-cp", classPath, source], {
+    cwd: cache,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const answers = lines(child.stdout);
+  return {
+    client: {
+      name: "Java",
+      codecs: ["none", "gzip", "snappy", "lz4", "zstd"],
+      consumes: true,
+      nullHeaders: true,
+      run: async (command) => {
+        child.stdin.write(`${JSON.stringify(command)}\n`);
+        await child.stdin.flush();
+        const { value, done } = await answers.next();
+        if (done === true) throw new Error("the Java driver has ended");
+        return JSON.parse(value) as DriverAnswer;
+      },
+    },
+  };
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
 }

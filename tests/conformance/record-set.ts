@@ -38,7 +38,12 @@ export function recordSet(
     record(partition, text("tombstone"), null, timestamp + 2),
     record(partition, "", "", timestamp + 3),
     record(partition, text("schlüssel ✓"), text("wert 馒头 🥟"), timestamp - 500),
-    record(partition, base64(randomBytes(seed, 64)), base64(randomBytes(seed + 1, 4096)), timestamp),
+    record(
+      partition,
+      base64(randomBytes(seed, 64)),
+      base64(randomBytes(seed + 1, 4096)),
+      timestamp,
+    ),
     record(partition, text("headers"), text("x"), timestamp + 4, [
       ["trace", text("abc")],
       ["empty", ""],
@@ -49,7 +54,9 @@ export function recordSet(
     records.push(record(partition, text("null header"), text("x"), timestamp, [["none", null]]));
   }
   for (let index = 0; index < 200; index += 1) {
-    records.push(record(partition, text(`k${index}`), text(`v${index}`.repeat(20)), timestamp + 10));
+    records.push(
+      record(partition, text(`k${index}`), text(`v${index}`.repeat(20)), timestamp + 10),
+    );
   }
   return records;
 }

@@ -82,13 +82,10 @@ export class BrokerProcess {
   private static spawn(options: BrokerProcessOptions): BrokerProcess {
     const address = `127.0.0.1:${options.port ?? 0}`;
     const flags = ["--listen", address, "--data-dir", options.dataDirectory];
-    const child = Bun.spawn(
-      [process.execPath, main, "start", ...flags, ...(options.flags ?? [])],
-      {
-        env: { ...process.env, ...options.environment },
-        stdio: ["ignore", "ignore", "pipe"],
-      },
-    );
+    const child = Bun.spawn([process.execPath, main, "start", ...flags, ...(options.flags ?? [])], {
+      env: { ...process.env, ...options.environment },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     return new BrokerProcess(child);
   }
 

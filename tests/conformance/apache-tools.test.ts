@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "@mantou/client";
+import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
+import { type KafkaTool, apacheKafkaMissing, runKafkaTool } from "./apache-kafka/index.ts";
+
+/** Apache's command line tools against a broker of ours. */
+const missing = apacheKafkaMissing();
+
+if (missing !== null) {
+  test.skip(`Apache's tools: ${missing}`, () => {});
+} else {
+  describe("Apache's tools", toolTests);
+}
+
+function toolTests(): void {
+  const folder = temporaryFolder();
+  let broker: BrokerProcess;
+  let client: Client;
+
+  beforeAll(async () => {
+    broker = await BrokerProcess.start({ dataDirectory: folder.path });
+    client = await Client.connect({ bootstrap: broker.address });
+  });
+
+  afterAll(async () => {
+    client.abort();
+    await broker.stop();
+    folder[Symbol.dispose]();
+  });
+
+  async function tool(name: KafkaTool, args: string[], input = ""): Promise<string> {
+    const { code, stdout, stderr } = await runKafkaTool(
+      name,
+      ["--bootstrap-server", broker.address, ...args],
+      { input },
+    );
+    expect(code, `${name} ${args.join(" ")}\n${stdout}\n${stderr}`).toBe(0);
+    return stdout;
+  }
+
+  test("kafka-topics creates, lists, describes, alters, deletes", async () => {
+    const create = ["--create", "--topic", "tools", "--partitions", "3"];
+    expect(await tool("kafka-topics", create)).toContain("Created topic tools");
+    expect(await tool("kafka-topics", ["--list"])).toContain("tools");
+    const described = await tool("kafka-topics", ["--describe", "--topic", "tools"]);
+    expect(described).toContain("PartitionCount: 3");
+    await tool("kafka-topics", ["--alter", "--topic", "tools", "--partitions", "5"]);
+    const again = await tool("kafka-topics", ["--describe", "--topic", "tools"]);
+    expect(again).toContain("PartitionCount: 5");
+    await tool("kafka-topics", ["--delete", "--topic", "tools"]);
+    expect(await tool("kafka-topics", ["--list"])).not.toContain("tools");
+  });
+
+  test("kafka-configs sets and shows", async () => {
+    await client.admin.createTopic({ name: "configs", partitions: 1 });
+    const entity = ["--entity-type", "topics", "--entity-name", "configs"];
+    await tool("kafka-configs", [...entity, "--alter", "--add-config", "retention.ms=12345678"]);
+    const shown = await tool("kafka-configs", [...entity, "--describe"]);
+    expect(shown).toContain("retention.ms=12345678");
+    await tool("kafka-configs", [...entity, "--alter", "--delete-config", "retention.ms"]);
+    expect(await tool("kafka-configs", [...entity, "--describe"])).not.toContain("12345678");
+  });
+
+  test("the console producer and consumer, by assignment", async () => {
+    await client.admin.createTopic({ name: "console", partitions: 1 });
+    const lines = Array.from({ length: 100 }, (_, index) => `line ${index}`);
+    await tool("kafka-console-producer", ["--topic", "console"], `${lines.join("\n")}\n`);
+    const read = await tool("kafka-console-consumer", [
+      ...["--topic", "console", "--partition", "0", "--offset", "earliest"],
+      ...["--max-messages", "100", "--timeout-ms", "30000"],
+    ]);
+    expect(read.trim().split("\n")).toEqual(lines);
+    const offsets = await tool("kafka-get-offsets", ["--topic", "console"]);
+    expect(offsets.trim()).toBe("console:0:100");
+  });
+
+  test("kafka-delete-records, kafka-log-dirs, kafka-cluster, kafka-metadata-quorum", async () => {
+    await client.admin.createTopic({ name: "deleted", partitions: 1 });
+    await tool("kafka-console-producer", ["--topic", "deleted"], "a\nb\nc\nd\n");
+    const plan = join(folder.path, "delete.json");
+    const partitions = [{ topic: "deleted", partition: 0, offset: 2 }];
+    await Bun.write(plan, JSON.stringify({ version: 1, partitions }));
+    const deleted = await tool("kafka-delete-records", ["--offset-json-file", plan]);
+    expect(deleted).toContain("low_watermark: 2");
+    expect(await tool("kafka-log-dirs", ["--describe"])).toContain("deleted-0");
+    const versions = await tool("kafka-broker-api-versions", []);
+    expect(versions).toContain("Produce(0): 0 to 13");
+    const quorum = await tool("kafka-metadata-quorum", ["describe", "--status"]);
+    expect(quorum).toContain("LeaderId:");
+  });
+
+  test("kafka-producer-perf-test, idempotent with acks=all", async () => {
+    await client.admin.createTopic({ name: "perf", partitions: 3 });
+    const { code, stdout, stderr } = await runKafkaTool("kafka-producer-perf-test", [
+      ...["--topic", "perf", "--num-records", "20000", "--record-size", "1000"],
+      ...["--throughput", "-1", "--producer-props", `bootstrap.servers=${broker.address}`],
+      ...["acks=all", "compression.type=lz4"],
+    ]);
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toContain("20000 records sent");
+    const ends = await Promise.all(
+      [0, 1, 2].map((partition) => client.admin.listOffset({ topic: "perf", partition }, "latest")),
+    );
+    expect(ends.reduce((sum, end) => sum + end.offset, 0)).toBe(20_000);
+  });
+
+  test("kafka-dump-log reads every segment and index of a stopped broker", async () => {
+    await client.admin.createTopic({
+      name: "dumped",
+      partitions: 1,
+      configs: { "segment.bytes": "1048576", "index.interval.bytes": "4096" },
+    });
+    await runKafkaTool("kafka-producer-perf-test", [
+      ...["--topic", "dumped", "--num-records", "5000", "--record-size", "1000"],
+      ...["--throughput", "-1", "--producer-props", `bootstrap.servers=${broker.address}`],
+    ]);
+    expect(await broker.stop()).toBe(0);
+    const directory = join(folder.path, "dumped-0");
+    const files = readdirSync(directory).filter((name) => /\.(log|index|timeindex)$/.test(name));
+    expect(files.filter((name) => name.endsWith(".log")).length).toBeGreaterThan(3);
+    const paths = files.map((name) => join(directory, name)).join(",");
+    const { code, stdout, stderr } = await runKafkaTool("kafka-dump-log", [
+      ...["--deep-iteration", "--files", paths],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stdout + stderr).not.toMatch(/[Mm]ismatch|[Cc]orrupt|is invalid|Exception|out of order/);
+    const counted = stdout.match(/^\| offset: /gm)?.length ?? 0;
+    expect(counted).toBe(5000);
+    broker = await BrokerProcess.start({ dataDirectory: folder.path });
+    client.abort();
+    client = await Client.connect({ bootstrap: broker.address });
+    const end = await client.admin.listOffset({ topic: "dumped", partition: 0 }, "latest");
+    expect(end.offset).toBe(5000);
+  });
+}
