@@ -183,6 +183,18 @@ describe("errors name the field", () => {
     expect(writer.toBytes().toHex()).toBe("0007");
   });
 
+  test("a defect of the caller's is passed on, and nothing stays written", () => {
+    const writer = new Writer(8);
+    const value = {
+      number: 1,
+      get list(): never {
+        throw new RangeError("a getter failed");
+      },
+    };
+    expect(() => codec.encode(writer, value, 2)).toThrow(RangeError);
+    expect(writer.length).toBe(0);
+  });
+
   test("on encode, for every kind of wrong value", () => {
     const wrong: [object, string][] = [
       [{ list: null }, "number"],

@@ -15,6 +15,8 @@ describe("int64", () => {
     ["fffffffe ffffffff", -(2 ** 32) - 1],
     ["001fffff ffffffff", MAX],
     ["ffe00000 00000001", -MAX],
+    ["ffe00000 00000002", -MAX + 1],
+    ["001fffff fffffffe", MAX - 1],
     ["00200000 00000000", MAX],
     ["ffe00000 00000000", -MAX],
     ["ffdfffff ffffffff", -MAX],
@@ -126,6 +128,14 @@ describe("bounds", () => {
     expect(source.int16()).toBe(0);
     expect(source.remaining).toBe(1);
     expect(() => source.int16()).toThrow("needs 2 bytes where 1 remain");
+  });
+
+  test("a count of tagged fields is held against what remains", () => {
+    expect(() => reader("03 00 00 00 00").skipTags()).toThrow(
+      "3 tagged fields where 4 bytes remain",
+    );
+    expect(() => reader("ffffffff0f 0000").tagCount()).toThrow(DecodeError);
+    expect(reader("02 00 00 00 00").tagCount()).toBe(2);
   });
 
   test("copies are copies", () => {

@@ -26,6 +26,16 @@ describe("uuid", () => {
     }
   });
 
+  test("tells ids apart that differ in one word only", () => {
+    for (let word = 0; word < 4; word++) {
+      for (let i = 0; i < 5000; i++) {
+        const bytes = new Uint8Array(16);
+        new DataView(bytes.buffer).setUint32(word * 4, i);
+        expect(uuidToBytes(new Reader(bytes).uuid())).toEqual(bytes);
+      }
+    }
+  });
+
   test("has one text form only", () => {
     expect(isUuid("AAECAwQFBgcICQoLDA0ODw")).toBe(true);
     // The last digit has four bits too many; they must be zero.
