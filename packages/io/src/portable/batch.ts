@@ -15,7 +15,8 @@ const RECORD_BYTES_MIN = 6;
 export class RecordWalker {
   /** Of the record that {@link next} has just passed. */
   offsetDelta = 0;
-  timestampDelta = 0;
+  /** A bigint only where a number would not be exact. */
+  timestampDelta: number | bigint = 0;
   hasKey = false;
 
   private at = 0;
@@ -81,15 +82,20 @@ export class RecordWalker {
     return 0;
   }
 
-  /** A zig-zag varint that fits 64 bits, as a double; exact below 2^53. */
-  private varlong(): number {
-    let raw = 0n;
-    for (let index = 0; index < 10; index++) {
+  /** A zig-zag varint that fits 64 bits; seven bytes of it fit a number. */
+  private varlong(): number | bigint {
+    let raw = 0;
+    for (let index = 0; index < 7; index++) {
+      const byte = this.byte();
+      raw += (byte & 0x7f) * 2 ** (7 * index);
+      if (byte < 0x80) return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
+    }
+    let large = BigInt(raw);
+    for (let index = 7; index < 10; index++) {
       const byte = this.byte();
       if (index === 9 && byte > 1) break;
-      raw |= BigInt(byte & 0x7f) << BigInt(7 * index);
-      if (byte >= 0x80) continue;
-      return Number(raw & 1n ? -(raw >> 1n) - 1n : raw >> 1n);
+      large |= BigInt(byte & 0x7f) << BigInt(7 * index);
+      if (byte < 0x80) return large & 1n ? -(large >> 1n) - 1n : large >> 1n;
     }
     this.failed = true;
     return 0;

@@ -11,7 +11,6 @@ import {
   RecordsError,
   checkPayload,
   codecFor,
-  putInt64,
 } from "@mantou/protocol";
 import { INSPECT_WORDS, Inspect, InspectCode, InspectFlag } from "../layout.ts";
 import type { Arena } from "../ports.ts";
@@ -97,21 +96,26 @@ class BatchJudge {
   /** Walks every record, and puts right a `maxTimestamp` that is not theirs, as Kafka does. */
   private walk(records: RecordWalker, needsKeys: boolean): number {
     const { batch } = this;
-    let largestDelta = -Infinity;
+    let largestDelta: number | bigint = -Infinity;
     for (let index = 0; index < batch.recordsCount; index++) {
       this.recordIndex = index;
       if (!records.next() || records.offsetDelta !== index) return InspectCode.RECORDS;
       if (needsKeys && !records.hasKey) return InspectCode.KEY_MISSING;
-      largestDelta = Math.max(largestDelta, records.timestampDelta);
+      if (records.timestampDelta > largestDelta) largestDelta = records.timestampDelta;
     }
     this.recordIndex = NO_RECORD;
     if (!records.atEnd) return InspectCode.RECORDS;
-    const largest = batch.baseTimestamp + largestDelta;
-    if (batch.maxTimestamp !== largest) {
-      const { bytes, view } = this.arena;
-      putInt64(view, batch.offset + BatchField.maxTimestamp, largest);
-      sealCrc(bytes, view, batch.offset, batch.endOffset);
-    }
+    this.mend(batch.offset, largestDelta);
     return InspectCode.OK;
+  }
+
+  /** Exact for any 64 bits that a client may send. */
+  private mend(offset: number, largestDelta: number | bigint): void {
+    const { bytes, view } = this.arena;
+    const base = view.getBigInt64(offset + BatchField.baseTimestamp);
+    const largest = BigInt.asIntN(64, base + BigInt(largestDelta));
+    if (view.getBigInt64(offset + BatchField.maxTimestamp) === largest) return;
+    view.setBigInt64(offset + BatchField.maxTimestamp, largest);
+    sealCrc(bytes, view, offset, this.batch.endOffset);
   }
 }

@@ -71,7 +71,7 @@ function* recordTimes(stored: StoredBatch, codecs: Codecs): Generator<TimestampH
   for (let count = batch.recordsCount; count > 0 && walker.next(); count--) {
     const timestamp = batch.isLogAppendTime
       ? maxTimestamp
-      : batch.baseTimestamp + walker.timestampDelta;
+      : batch.baseTimestamp + Number(walker.timestampDelta);
     yield { offset: (baseOffset + walker.offsetDelta) as Offset, timestamp };
   }
 }
