@@ -52,8 +52,9 @@ struct Inner {
     units: Units,
     /// Owners that wait for memory, first come first.
     waiting: VecDeque<u64>,
-    /// One past the highest unit that may be resident, and that was taken since the last trim.
+    /// One past the highest free unit that may be resident.
     touched_end: usize,
+    /// One past the highest unit that was taken since the last trim.
     recent_end: usize,
 }
 
@@ -216,8 +217,8 @@ impl Arena {
         let mut inner = self.lock();
         let keep = (TRIM_KEEPS_BYTES / UNIT_BYTES).max(inner.recent_end);
         let end = inner.touched_end;
-        inner.recent_end = inner.units.highest_end();
-        inner.touched_end = end.min(keep.max(inner.recent_end));
+        inner.recent_end = 0;
+        inner.touched_end = end.min(keep);
         let mut at = keep;
         let mut trimmed = 0;
         while let Some(first) = inner.units.next_free(at, end) {
@@ -338,7 +339,6 @@ impl Arena {
     }
 
     fn begin(&self, inner: &mut Inner, first: usize, count: usize, owner: u64, state: u64) -> u32 {
-        inner.touched_end = inner.touched_end.max(first + count);
         inner.recent_end = inner.recent_end.max(first + count);
         for head in &self.heads[first..first + count] {
             head.store(first as u32, Ordering::Relaxed);
@@ -353,6 +353,7 @@ impl Arena {
         let mut inner = self.lock();
         let count = self.counts[head].swap(0, Ordering::Relaxed) as usize;
         inner.units.give_back(head, count);
+        inner.touched_end = inner.touched_end.max(head + count);
         drop(inner);
         self.notify();
     }

@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     /// The reactor is asked to send; the socket took no more, since this time.
     pub(crate) flush: bool,
     pub(crate) blocked_since: Option<u64>,
+    /// Bytes that the kernel still held for the peer when we looked last.
+    pub(crate) unsent: i32,
     /// On the reactor's list of connections to visit.
     pub(crate) queued: bool,
     /// In the arena's queue for memory.
@@ -73,6 +75,7 @@ impl Connection {
             broken: false,
             flush: false,
             blocked_since: None,
+            unsent: 0,
             queued: false,
             waiting: false,
             muted_until: 0,

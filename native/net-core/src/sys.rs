@@ -83,6 +83,14 @@ pub(crate) fn send_file(fd: RawFd, file: RawFd, position: u64, length: usize) ->
     moved(unsafe { libc::sendfile(fd, file, &mut at, length) })
 }
 
+/// Bytes that the kernel holds because the peer has not acknowledged them.
+pub(crate) fn unsent_bytes(fd: RawFd) -> i32 {
+    let mut count = 0;
+    // SAFETY: the call writes one int.
+    unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &mut count) };
+    count
+}
+
 /// A new socket, non-blocking and closed on exec.
 pub(crate) fn stream_socket(address: &SocketAddr) -> Result<OwnedFd> {
     let family = if address.is_ipv4() {

@@ -54,14 +54,6 @@ impl Units {
         self.find(from, end, 0)
     }
 
-    /// One past the highest unit in use.
-    pub(crate) fn highest_end(&self) -> usize {
-        let last = self.words.iter().rposition(|word| *word != 0);
-        last.map_or(0, |index| {
-            index * 64 + 64 - self.words[index].leading_zeros() as usize
-        })
-    }
-
     /// First unit whose bit differs from those of `pattern` (all ones or all zeros).
     fn find(&self, from: usize, end: usize, pattern: u64) -> Option<usize> {
         let mut at = from;
@@ -114,7 +106,6 @@ mod tests {
         assert_eq!(units.take(&zone, 11), Some(170));
         assert_eq!(units.take(&zone, 10), Some(60));
         assert_eq!(units.used(), 181);
-        assert_eq!(units.highest_end(), 181);
     }
 
     #[test]

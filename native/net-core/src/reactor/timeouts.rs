@@ -8,6 +8,7 @@ use super::Reactor;
 use crate::connection::Connection;
 use crate::rows::CloseReason;
 use crate::slots::split_owner;
+use crate::sys;
 
 /// Longest and shortest distance of two looks at all connections.
 const SCAN_MS_MAX: u64 = 1_000;
@@ -101,12 +102,15 @@ impl Reactor {
         }
         let options = &self.shared.options;
         let idle_ms = u64::from(options.idle_timeout_ms);
-        if idle_ms > 0
-            && connection
-                .blocked_since
-                .is_some_and(|since| self.now - since >= idle_ms)
-        {
-            return Some(CloseReason::Idle);
+        if let Some(since) = connection.blocked_since {
+            // The socket takes more only when a good part of it is empty; the peer may be reading
+            // all the same.
+            let unsent = sys::unsent_bytes(connection.raw);
+            if std::mem::replace(&mut connection.unsent, unsent) != unsent {
+                connection.blocked_since = Some(self.now);
+            } else if idle_ms > 0 && self.now - since >= idle_ms {
+                return Some(CloseReason::Idle);
+            }
         }
         let held = self.is_held(connection) || self.ring_full;
         if self.is_frame_overdue(connection, elapsed, held) {

@@ -95,8 +95,8 @@ pub struct Net {
 /// Options that no limit of gets in the way.
 pub fn options() -> NetworkOptions {
     NetworkOptions {
-        connections_max: 200,
-        connections_per_ip_max: 200,
+        connections_max: 4096,
+        connections_per_ip_max: 4096,
         idle_timeout_ms: 0,
         tick_us: 0,
         ..NetworkOptions::default()
