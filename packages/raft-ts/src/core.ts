@@ -97,11 +97,15 @@ export const isVoter = (core: Core): boolean =>
   core.memberships.latest.voters.includes(core.options.id);
 
 /**
- * A voter may be elected; so may one whose removal is in its log but not known to be committed.
- * It may be the only one that has that entry, and then nobody else can win (thesis figure 4.6).
+ * A voter may be elected; so may one whose removal is in its log but not known to be committed. It
+ * may be the only one that has that entry, and then nobody else can win (thesis figure 4.6). The
+ * membership before the latest is committed, since they change one at a time.
  */
-export const isElectable = (core: Core): boolean =>
-  isVoter(core) || core.memberships.at(core.commit).voters.includes(core.options.id);
+export function isElectable(core: Core): boolean {
+  const { memberships, commit, options } = core;
+  if (isVoter(core)) return true;
+  return memberships.latestIndex > commit && memberships.previous.voters.includes(options.id);
+}
 
 export const drawTimeoutMs = (core: Core): number =>
   core.options.electionTimeoutMs + core.random.below(core.options.electionTimeoutMs);

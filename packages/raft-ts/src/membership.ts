@@ -83,6 +83,11 @@ export class Memberships {
     return (this.steps.at(-1) as { index: number }).index;
   }
 
+  /** The one before the latest, or the latest if none is known. */
+  get previous(): Membership {
+    return (this.steps.at(-2) ?? (this.steps[0] as { membership: Membership })).membership;
+  }
+
   /** The one that holds at an index at or above the base. */
   at(index: number): Membership {
     const step = this.steps.findLast((candidate) => candidate.index <= index);

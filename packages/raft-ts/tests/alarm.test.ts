@@ -115,8 +115,8 @@ const bugs: readonly Bug[] = [
   {
     name: "a member whose removal is not committed gives up",
     file: "core.ts",
-    find: "isVoter(core) || core.memberships.at(core.commit).voters.includes(core.options.id)",
-    replace: "isVoter(core)",
+    find: "return memberships.latestIndex > commit &&",
+    replace: "return false &&",
   },
   {
     name: "a lost append is never sent again",

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { Simulation } from "./simulation.ts";
 
-// MANTOU_SEED=n replays one seed; MANTOU_LONG=1 runs thousands.
+// MANTOU_SEED=n replays one seed; MANTOU_LONG=k runs k times 5,000.
 const only = process.env["MANTOU_SEED"];
 const FIRST = only === undefined ? 1 : Number(only);
-const COUNT = only !== undefined ? 1 : process.env["MANTOU_LONG"] === "1" ? 5_000 : 300;
+const LONG = Number(process.env["MANTOU_LONG"] ?? 0);
+const COUNT = only !== undefined ? 1 : LONG > 0 ? 5_000 * LONG : 300;
 const TIMEOUT_MS = 600_000;
 
 function runSeed(seed: number): Simulation {

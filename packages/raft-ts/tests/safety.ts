@@ -40,6 +40,8 @@ export class Safety {
   private readonly mirrors = new Map<NodeId, Mirror>();
   /** By index: the term of the entry that is committed there. */
   private readonly committedTerms: number[] = [0];
+  /** By index: the term of the leader that committed it, which is the first to know. */
+  private readonly committedIn: number[] = [0];
   private readonly digests: number[] = [0];
   private readonly stored = new Map<NodeId, { term: number; commit: number }>();
   private readonly readFloors = new Map<number, number>();
@@ -129,6 +131,8 @@ export class Safety {
       return;
     }
     for (let index = mirror.base + 1; index <= this.committed; index += 1) {
+      // A leader of an old term that is elected late may lack what a later one has committed.
+      if ((this.committedIn[index] as number) > term) continue;
       const held = mirror.terms[index - mirror.base - 1];
       must(
         held === this.committedTerms[index],
@@ -146,6 +150,7 @@ export class Safety {
       must(known === undefined || known === term, `two entries are committed at ${index}`);
       if (known !== undefined) continue;
       this.committedTerms[index] = term;
+      this.committedIn[index] = status.term;
       if (this.written.get(keyOf(index, term))?.entry.kind === "config") this.seen.configs += 1;
       for (const other of this.mirrors.values()) {
         if (other.leadsTerm === null || other.leadsTerm <= status.term) continue;
