@@ -67,7 +67,7 @@ proptest! {
         let mut offset = BASE;
         for (timestamp, step) in appends {
             offset += step;
-            let rises = model.last().is_none_or(|last| timestamp > last.0);
+            let rises = timestamp > model.last().map_or(-1, |last| last.0);
             prop_assert_eq!(index.maybe_append(timestamp, offset, false).unwrap(), rises);
             if rises {
                 model.push((timestamp, offset));

@@ -141,8 +141,8 @@ impl TimeIndex {
         self.bytes.len() + 2 * TIME_ENTRY_BYTES > self.bytes_max
     }
 
-    /// Adds an entry where `timestamp` is above the last one's; says whether it did. `offset` must
-    /// not be below the last one's. `sealing` takes the room that is kept for a segment's last
+    /// Adds an entry where `timestamp` is above the last one's (above -1 in an empty index); says
+    /// whether it did. `offset` must not be below the last one's. `sealing` takes the room that is kept for a segment's last
     /// entry.
     pub fn maybe_append(
         &mut self,
@@ -151,13 +151,12 @@ impl TimeIndex {
         sealing: bool,
     ) -> Result<bool, IndexError> {
         let relative = relative(offset, self.base_offset)?;
-        if let Some(last) = self.entries().last() {
-            if timestamp <= last.timestamp {
-                return Ok(false);
-            }
-            if offset < last.offset {
-                return Err(IndexError::Order);
-            }
+        let last = self.entries().last();
+        if timestamp <= last.map_or(NO_TIMESTAMP, |last| last.timestamp) {
+            return Ok(false);
+        }
+        if last.is_some_and(|last| offset < last.offset) {
+            return Err(IndexError::Order);
         }
         if !sealing && self.is_full() {
             return Err(IndexError::Full);
