@@ -69,6 +69,13 @@ class Stage implements Watcher {
       this.input(id, { kind: "tick" });
     },
     wait: ([ms]) => this.wait(Number(ms)),
+    run: ([ms]) => this.quietly(() => this.runFor(Number(ms))),
+    elect: ([id]) => {
+      this.quietly(() => {
+        this.input(id, { kind: "campaign" });
+        this.settle();
+      });
+    },
     deliver: (words) => this.deliver(words[0] ?? "*", Number(words[1] ?? 1_000)),
     drop: ([link]) => this.drop(link ?? "*"),
     settle: () => this.settle(),
@@ -137,6 +144,21 @@ class Stage implements Watcher {
       this.flushAll();
     }
     this.now = untilMs;
+  }
+
+  /** Time with a network that delivers at once. */
+  private runFor(ms: number): void {
+    for (const untilMs = this.now + ms; this.now < untilMs;) {
+      this.wait(1);
+      this.settle();
+    }
+  }
+
+  private quietly(act: () => void): void {
+    const said = this.said;
+    this.said = [];
+    act();
+    this.said = said;
   }
 
   private take(link: string, count: number): Envelope[] {
@@ -237,7 +259,9 @@ class Stage implements Watcher {
     }
     if (persist !== null) this.say(`  ${node.id} writes ${describePersist(persist)}`);
     if (snapshotToInstall !== null) {
-      this.say(`  ${node.id} installs snapshot ${snapshotToInstall.index}/${snapshotToInstall.term}`);
+      this.say(
+        `  ${node.id} installs snapshot ${snapshotToInstall.index}/${snapshotToInstall.term}`,
+      );
     }
     for (const read of reads) this.say(`  ${node.id} may read ${read.id} at ${read.index}`);
     for (const id of readsLost) this.say(`  ${node.id} has lost read ${id}`);
@@ -258,7 +282,9 @@ function describePersist(persist: NonNullable<Outbox["persist"]>): string {
     snapshot === null ? "" : `snapshot=${snapshot.index}/${snapshot.term}`,
     truncateFrom === null ? "" : `truncate=${truncateFrom}`,
     entries.length === 0 ? "" : `entries=${describeEntries(entries)}`,
-    messages.length === 0 ? "" : `then ${messages.map(({ type, to }) => `${type}->${to}`).join(" ")}`,
+    messages.length === 0
+      ? ""
+      : `then ${messages.map(({ type, to }) => `${type}->${to}`).join(" ")}`,
   ];
   return `#${persist.ticket} ${parts.filter(Boolean).join(" ")}`;
 }
