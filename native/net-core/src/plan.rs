@@ -95,7 +95,9 @@ impl Plan<'_> {
         self.slot(row)?;
         let slot = &self.shared.slots[row.words[1] as usize];
         let mut output = slot.lock();
-        if output.generation != row.words[2] || row.words[2] == 0 {
+        // Behind a CLOSE the connection counts as gone, so that what leaves depends on the plan
+        // alone and not on how far the reactor is.
+        if output.generation != row.words[2] || row.words[2] == 0 || output.closing {
             return Ok(());
         }
         action(self, slot, &mut output)

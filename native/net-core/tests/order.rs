@@ -242,6 +242,8 @@ fn close_sends_what_is_in_order_first() {
         PlanRow::respond(c, g, 0, 1, 3),
         PlanRow::segment_bytes(0, 3),
         PlanRow::close(c, g),
+        PlanRow::respond(c, g, 2, 1, 3),
+        PlanRow::segment_bytes(6, 3),
     ];
     // Requests that nobody will read must not turn the close into a reset.
     send(&mut client, &request(0, 99, 3000));
