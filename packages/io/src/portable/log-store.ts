@@ -248,8 +248,8 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   crashed(): void {
-    this.worker.dead = true;
     this.directory = null;
+    this.worker.die();
   }
 
   diskChanged(): void {
@@ -317,6 +317,9 @@ export class PortableLogStore implements LogStore, DiskTenant {
 
   private opened(): MemoryDirectory {
     if (this.directory === null) throw new IoError("CLOSED", "the store is not open");
+    if (this.worker.failure !== StoreCode.OK) {
+      throw new IoError("EIO", "a flush has failed: nothing is served until a restart");
+    }
     return this.directory;
   }
 
@@ -341,6 +344,10 @@ export class PortableLogStore implements LogStore, DiskTenant {
     return new Promise<T>((resolve, reject) => {
       const log = this.worker.logs.get(logId);
       const refuse = (error: IoError): void => this.events.complete(() => reject(error));
+      if (this.directory === null) {
+        refuse(new IoError("CLOSED", "the store is not open"));
+        return;
+      }
       if (log === undefined) {
         refuse(new IoError("UNKNOWN_LOG", `log ${logId} is not open`));
         return;

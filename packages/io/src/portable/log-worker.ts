@@ -108,6 +108,19 @@ export class LogWorker {
     for (const waiter of waiters) waiter();
   }
 
+  /** The process is gone: whoever waits is refused, nothing is told any more. */
+  die(): void {
+    this.dead = true;
+    for (const log of this.logs.values()) {
+      for (const operation of log.queue.splice(0)) {
+        if (operation.kind === "append") this.arena.release(operation.offset);
+        else operation.refuse(new IoError("CLOSED", "the store has crashed"));
+      }
+    }
+    this.logs.clear();
+    this.lookIdle();
+  }
+
   /** Takes a log offline: its queue is refused. */
   fail(log: OpenLog, code: number): void {
     log.failure = code;
