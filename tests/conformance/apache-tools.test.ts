@@ -21,7 +21,7 @@ function toolTests(): void {
 
   beforeAll(async () => {
     broker = await BrokerProcess.start({ dataDirectory: folder.path });
-    client = await Client.connect({ bootstrap: broker.address });
+    client = await Client.connect({ brokers: broker.address });
   });
 
   afterAll(async () => {
@@ -101,7 +101,7 @@ function toolTests(): void {
     expect(code, stdout + stderr).toBe(0);
     expect(stdout).toContain("20000 records sent");
     const ends = await Promise.all(
-      [0, 1, 2].map((partition) => client.admin.listOffset({ topic: "perf", partition }, "latest")),
+      [0, 1, 2].map((partition) => client.admin.listOffset("perf", partition, "latest")),
     );
     expect(ends.reduce((sum, end) => sum + end.offset, 0)).toBe(20_000);
   });
@@ -130,8 +130,8 @@ function toolTests(): void {
     expect(counted).toBe(5000);
     broker = await BrokerProcess.start({ dataDirectory: folder.path });
     client.abort();
-    client = await Client.connect({ bootstrap: broker.address });
-    const end = await client.admin.listOffset({ topic: "dumped", partition: 0 }, "latest");
+    client = await Client.connect({ brokers: broker.address });
+    const end = await client.admin.listOffset("dumped", 0, "latest");
     expect(end.offset).toBe(5000);
   });
 }

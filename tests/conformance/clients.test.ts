@@ -27,7 +27,7 @@ let ours: Client;
 
 beforeAll(async () => {
   broker = await BrokerProcess.start({ dataDirectory: folder.path });
-  ours = await Client.connect({ bootstrap: broker.address });
+  ours = await Client.connect({ brokers: broker.address });
 });
 
 afterAll(async () => {

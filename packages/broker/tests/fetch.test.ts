@@ -17,7 +17,7 @@ let connection: Connection;
 
 beforeAll(async () => {
   broker = await startInProcess();
-  client = await Client.connect({ bootstrap: `127.0.0.1:${broker.port}` });
+  client = await Client.connect({ brokers: `127.0.0.1:${broker.port}` });
   connection = await broker.connect();
 });
 

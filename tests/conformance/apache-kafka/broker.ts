@@ -127,9 +127,9 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Metadata version 0 for no topic in particular: api 3, correlation 1, no client id. */
+/** Metadata version 1 for no topic at all: api 3, version 1, correlation 1, no client id. */
 const METADATA_REQUEST = Buffer.from(
-  "0000000e" + "00030001" + "00000001" + "ffff" + "00000000",
+  ["0000000e", "00030001", "00000001", "ffff", "00000000"].join(""),
   "hex",
 );
 

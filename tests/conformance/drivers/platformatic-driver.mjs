@@ -5,14 +5,20 @@ import { pathToFileURL } from "node:url";
 
 // The client is installed in a cache folder, which is where this process was started.
 const require = createRequire(`${process.cwd()}/`);
-const { Admin, Producer } = await import(pathToFileURL(require.resolve("@platformatic/kafka")).href);
+const { Admin, Producer } = await import(
+  pathToFileURL(require.resolve("@platformatic/kafka")).href
+);
 
 const decode = (value) => (value === null ? undefined : Buffer.from(value, "base64"));
 const command = JSON.parse(readFileSync(0, "utf8"));
 const base = { clientId: "platformatic-driver", bootstrapBrokers: [command.bootstrap], retries: 2 };
 
 async function produce() {
-  const producer = new Producer({ ...base, idempotent: command.idempotent, autocreateTopics: false });
+  const producer = new Producer({
+    ...base,
+    idempotent: command.idempotent,
+    autocreateTopics: false,
+  });
   try {
     const answer = await producer.send({
       acks: Number(command.acks === "all" ? -1 : command.acks),
