@@ -67,10 +67,10 @@ describe("a disk in memory", () => {
     disk.holdFlushes();
     driver.append(1, [batchOf(3), batchOf(4)]);
     await until(() => driver.told("WRITTEN", 1) === 9, "the write");
-    const waiting = io.logs.truncate(id(1), at(0));
+    const waiting = codeOf(io.logs.truncate(id(1), at(0)));
     disk.crash();
+    expect(await waiting).toBe("CLOSED");
     expect(await codeOf(io.logs.segments(id(1)))).toBe("CLOSED");
-    void waiting;
     start();
     const description = await io.logs.open(storeOptions(DIRECTORY));
     expect(description.clean).toBe(false);
