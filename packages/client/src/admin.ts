@@ -10,7 +10,6 @@ import {
   ErrorCode,
 } from "@mantou/protocol";
 import { AdminConfigs } from "./admin-configs.ts";
-import type { Cluster } from "./cluster.ts";
 import { BrokerError, brokerError, throwIfError } from "./errors.ts";
 import type { BrokerNode, ClusterMetadata, TopicMetadata } from "./metadata.ts";
 import { type ListedOffset, listOffset, type OffsetSpec, type Isolation } from "./list-offsets.ts";
@@ -58,10 +57,6 @@ const TIMEOUT_MS = 30_000;
 
 /** The calls of an administrator. */
 export class Admin extends AdminConfigs {
-  constructor(cluster: Cluster) {
-    super(cluster);
-  }
-
   async describeCluster(): Promise<ClusterDescription> {
     const { cluster } = this;
     const request = { includeClusterAuthorizedOperations: false };

@@ -53,7 +53,7 @@ export class Cluster {
 
   /** A connection to any broker: one that is open, else the first that can be opened. */
   async any(): Promise<Connection> {
-    for (const opening of [...this.connections.values()]) {
+    for (const opening of this.connections.values()) {
       const connection = await opening.catch(() => null);
       if (connection?.isOpen === true) return connection;
     }

@@ -101,7 +101,7 @@ export class Producer {
   abort(): void {
     this.isClosed = true;
     const error = new ClientError("CLOSED", "the producer was closed before the broker answered");
-    for (const topic of [...this.waiting.keys()]) this.failWaiting(topic, error);
+    for (const topic of this.waiting.keys()) this.failWaiting(topic, error);
     this.sender.abandon(error);
   }
 

@@ -9,7 +9,7 @@ import {
 import { Client } from "../src/client.ts";
 import { codecs } from "../src/codecs.ts";
 import type { ConsumedRecord } from "../src/consumer-partition.ts";
-import { BrokerError, ClientError } from "../src/errors.ts";
+import type { BrokerError, ClientError } from "../src/errors.ts";
 import { FakeCluster, type FakePartition, type Fault } from "./fake-cluster.ts";
 
 const closers: (() => void)[] = [];

@@ -92,8 +92,8 @@ export class FakeCluster {
 
   /** Values of all records of a partition, as text. */
   values(topic: string, partition: number): string[] {
-    const { batches } = this.topics.get(topic)?.[partition] as FakePartition;
-    return batches.flatMap((bytes) =>
+    const found = this.topics.get(topic)?.[partition];
+    return (found?.batches ?? []).flatMap((bytes) =>
       decodeBatches(bytes, { codecs }).flatMap((batch) =>
         batch.records.map((record) => new TextDecoder().decode(record.value ?? undefined)),
       ),

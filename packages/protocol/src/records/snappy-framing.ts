@@ -8,10 +8,7 @@ import {
 import { GrowingBytes } from "./growing-bytes.ts";
 
 /** 0x82 "SNAPPY" 0x00, version 1, readable since version 1: the stream header of snappy-java. */
-const XERIAL_HEADER = Uint8Array.of(
-  ...[0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00],
-  ...[0, 0, 0, 1, 0, 0, 0, 1],
-);
+const XERIAL_HEADER = Uint8Array.fromHex("82534e41505059000000000100000001");
 /** What snappy-java reads in place of a chunk length where another stream begins. */
 const XERIAL_MAGIC_WORD = 0x82534e41 | 0;
 const XERIAL_MAGIC_BYTES = 8;

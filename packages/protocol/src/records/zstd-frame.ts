@@ -50,7 +50,7 @@ function readHeader(bytes: Uint8Array, start: number): FrameHeader {
     windowBytes = base + (base / 8) * (window & 7);
     at += 1;
   }
-  for (let end = at + dictionaryBytes; at < end; at += 1) {
+  for (const end = at + dictionaryBytes; at < end; at += 1) {
     if (bytes[at] !== 0) return fail("a dictionary is needed");
   }
   let contentBytes: number | null = null;

@@ -67,7 +67,9 @@ const snappyLiterals: BlockCodec = {
 const lz4 = lz4Codec(lz4Literals);
 const snappy = snappyCodec(snappyLiterals);
 const LZ4_HEADER = "04224d18604082";
-const XERIAL_HEADER = "82534e4150505900" + "0000000100000001";
+const XERIAL_HEADER = "82534e41505059000000000100000001";
+
+const hex = (...parts: string[]): Uint8Array => Uint8Array.fromHex(parts.join(""));
 
 function faultOf(call: () => unknown): BatchFault {
   try {
@@ -122,7 +124,7 @@ test("snappy is read raw, as one stream and as several", () => {
 });
 
 test("a snappy size that its bytes cannot hold is refused before anything is inflated", () => {
-  const bomb = Uint8Array.fromHex("ffffffff0f" + "00");
+  const bomb = Uint8Array.fromHex("ffffffff0f00");
   expect(faultOf(() => snappy.decompress(bomb, 2 ** 31))).toBe(BatchFault.COMPRESSION);
   expect(faultOf(() => snappy.decompress(new Uint8Array(0), 10))).toBe(BatchFault.COMPRESSION);
   const endless = new Uint8Array(6).fill(255);
@@ -189,11 +191,11 @@ test("a stated content size beyond the bound is refused at once", () => {
 });
 
 test("zstd frames are walked", () => {
-  const empty = Uint8Array.fromHex("28b52ffd" + "2000" + "010000");
+  const empty = hex("28b52ffd", "2000", "010000");
   expect(checkZstd(empty)).toEqual({ statedBytes: 0, bytesMax: 0 });
-  const rle = Uint8Array.fromHex("28b52ffd" + "0058" + "0b0000" + "41".repeat(1));
+  const rle = hex("28b52ffd", "0058", "0b0000", "41");
   expect(checkZstd(rle)).toEqual({ statedBytes: null, bytesMax: 1 });
-  const skippable = Uint8Array.fromHex("502a4d18" + "02000000" + "abcd");
+  const skippable = hex("502a4d18", "02000000", "abcd");
   expect(checkZstd(Buffer.concat([skippable, empty, rle])).statedBytes).toBe(null);
   const refused: [string, string][] = [
     ["", "no frame"],
@@ -205,8 +207,8 @@ test("zstd frames are walked", () => {
     ["28b52ffd00580b00", "cut off"],
     ["28b52ffd0058010020", "claims"],
     ["28b52ffd00ff010000", "window"],
-    ["28b52ffd21010001" + "0000", "dictionary"],
-    ["28b52ffd2400" + "010000" + "1122", "checksum"],
+    ["28b52ffd210100010000", "dictionary"],
+    ["28b52ffd24000100001122", "checksum"],
     [empty.toHex() + "00", "cut off"],
   ];
   for (const [hex, why] of refused) {
