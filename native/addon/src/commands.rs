@@ -8,7 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 
-use crate::engine::{invalid, lock, spawn, submit, with_engine};
+use crate::engine::{StoreSlot, invalid, lock, spawn, submit, with_engine};
 use crate::objects::{JsCompletion, JsLogConfig, JsLogSpec, JsStoreOptions, completion_object};
 use crate::outbox::{Answer, Completion};
 
@@ -59,18 +59,26 @@ pub fn open_store(engine: u32, request: f64, options: JsStoreOptions) -> Result<
     let options = StoreOptions::try_from(options)?;
     with_engine(engine, |engine| {
         let engine = Arc::clone(engine);
+        if !matches!(*lock(&engine.store), StoreSlot::Closed) {
+            let result = Err(StoreError::new("INVALID", "the store is open already"));
+            engine.outbox.complete(Completion {
+                request: request as u64,
+                result,
+            });
+            return Ok(());
+        }
+        *lock(&engine.store) = StoreSlot::Opening;
         spawn(move || {
-            let mut slot = lock(&engine.store);
-            let result = if slot.is_some() {
-                Err(StoreError::new("INVALID", "the store is open already"))
-            } else {
-                let sink = Arc::clone(&engine.outbox) as Arc<dyn EventSink>;
-                Store::open(options, Arc::new(OsVfs), sink).map(|(store, description)| {
-                    *slot = Some(Arc::new(store));
-                    Answer::Opened(description)
-                })
+            let sink = Arc::clone(&engine.outbox) as Arc<dyn EventSink>;
+            let opened = Store::open(options, Arc::new(OsVfs), sink);
+            let (slot, result) = match opened {
+                Ok((store, description)) => (
+                    StoreSlot::Open(Arc::new(store)),
+                    Ok(Answer::Opened(description)),
+                ),
+                Err(error) => (StoreSlot::Closed, Err(error)),
             };
-            drop(slot);
+            *lock(&engine.store) = slot;
             engine.outbox.complete(Completion {
                 request: request as u64,
                 result,
@@ -83,7 +91,7 @@ pub fn open_store(engine: u32, request: f64, options: JsStoreOptions) -> Result<
 #[napi]
 pub fn close_store(engine: u32, request: f64) -> Result<()> {
     with_engine(engine, |engine| {
-        if lock(&engine.store).is_none() {
+        if engine.open_store().is_none() {
             let result = Ok(Answer::Reply(Reply::Done));
             engine.outbox.complete(Completion {
                 request: request as u64,
@@ -100,7 +108,7 @@ pub fn close_store(engine: u32, request: f64) -> Result<()> {
 #[napi]
 pub fn forget_store(engine: u32) -> Result<()> {
     with_engine(engine, |engine| {
-        let store = lock(&engine.store).take();
+        let store = std::mem::take(&mut *lock(&engine.store));
         // Dropping it joins its threads, which must not hold up this one.
         spawn(move || drop(store))
     })
@@ -128,7 +136,7 @@ pub fn open_logs(engine: u32, request: f64, specs: Vec<JsLogSpec>) -> Result<()>
 pub fn configure(engine: u32, log: u32, config: JsLogConfig) -> Result<()> {
     let config = config.try_into()?;
     with_engine(engine, |engine| {
-        if let Some(store) = lock(&engine.store).clone() {
+        if let Some(store) = engine.open_store() {
             store.configure(log, config);
         }
         Ok(())
@@ -295,8 +303,8 @@ pub fn checkpoint(engine: u32, request: f64) -> Result<()> {
 #[napi]
 pub fn store_stats(engine: u32) -> Result<JsStoreStats> {
     with_engine(engine, |engine| {
-        let stats = lock(&engine.store)
-            .clone()
+        let stats = engine
+            .open_store()
             .map(|store| store.stats())
             .unwrap_or_default();
         Ok(JsStoreStats {

@@ -19,11 +19,30 @@ pub struct Engine {
     pub network: Network,
     pub outbox: Arc<Outbox>,
     pub pins: Pins,
-    pub store: Mutex<Option<Arc<Store>>>,
+    pub store: Mutex<StoreSlot>,
     /// Reused by every append call.
     pub append_rows: Mutex<Vec<AppendRow>>,
     /// Bytes of completions, until they are fetched.
     pub results: Mutex<HashMap<u64, Vec<u8>>>,
+}
+
+/// The store's place. It is not locked while the store opens, which may take a recovery's time.
+#[derive(Clone, Default)]
+pub enum StoreSlot {
+    #[default]
+    Closed,
+    Opening,
+    Open(Arc<Store>),
+}
+
+impl Engine {
+    /// The open store, if there is one.
+    pub fn open_store(&self) -> Option<Arc<Store>> {
+        match &*lock(&self.store) {
+            StoreSlot::Open(store) => Some(Arc::clone(store)),
+            StoreSlot::Closed | StoreSlot::Opening => None,
+        }
+    }
 }
 
 thread_local! {
@@ -88,7 +107,7 @@ pub fn create(options: EngineOptions, bell: Bell) -> Result<u32> {
         network,
         outbox,
         pins: Pins::default(),
-        store: Mutex::new(None),
+        store: Mutex::default(),
         append_rows: Mutex::new(Vec::new()),
         results: Mutex::new(HashMap::new()),
     });
@@ -130,8 +149,7 @@ pub fn spawn(job: impl FnOnce() + Send + 'static) -> Result<()> {
 /// Hands a command to the store, or refuses it where none is open.
 pub fn submit(engine: &Engine, request: f64, command: Command) {
     let request = request as u64;
-    let store = lock(&engine.store).clone();
-    match store {
+    match engine.open_store() {
         Some(store) => store.submit(request, command),
         None => {
             let result = Err(StoreError::new("CLOSED", "the store is not open"));

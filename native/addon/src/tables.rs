@@ -65,7 +65,7 @@ pub fn inspect(engine: u32, mut table: Uint32ArraySlice, rows: u32) -> Result<()
 #[napi]
 pub fn append(engine: u32, table: &[u32], rows: u32, now_ms: f64) -> Result<()> {
     with_engine(engine, |engine| {
-        let Some(store) = lock(&engine.store).clone() else {
+        let Some(store) = engine.open_store() else {
             return Err(invalid("append before the store is open"));
         };
         let mut batch = lock(&engine.append_rows);
@@ -91,7 +91,7 @@ pub fn append(engine: u32, table: &[u32], rows: u32, now_ms: f64) -> Result<()> 
 #[napi]
 pub fn locate(engine: u32, mut table: Uint32ArraySlice, rows: u32) -> Result<()> {
     with_engine(engine, |engine| {
-        let store = lock(&engine.store).clone();
+        let store = engine.open_store();
         for row in first_rows_mut(words(&mut table), rows, layout::LOCATE_WORDS)? {
             let request = LocateRequest {
                 log: row[locate_row::LOG_ID],
@@ -127,7 +127,7 @@ pub fn sizes(engine: u32, log_ids: &[u32], mut bytes: Float64ArraySlice) -> Resu
     }
     with_engine(engine, |engine| {
         let bytes = &mut bytes[..log_ids.len()];
-        match lock(&engine.store).clone() {
+        match engine.open_store() {
             Some(store) => store.sizes(log_ids, bytes),
             None => bytes.fill(0.0),
         }

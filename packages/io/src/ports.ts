@@ -232,9 +232,12 @@ export interface LogStore {
   /** Whole batches from the one that contains `from`, copied; at least one if there is any. */
   read(logId: LogId, from: Offset, bytesMax: number): Promise<Uint8Array>;
 
-  /** Drops everything at and above `end`. */
+  /** Drops everything at and above `end`; a batch that reaches over it is dropped whole. */
   truncate(logId: LogId, end: Offset): Promise<LogState>;
-  /** Moves the log's start up to `start` (durably) and deletes segments wholly below it. */
+  /**
+   * Moves the log's start up to `start` (durably) and deletes segments wholly below it. Rejects
+   * with OUT_OF_RANGE above the log's end.
+   */
   trim(logId: LogId, start: Offset): Promise<LogState>;
   roll(logId: LogId): Promise<LogState>;
   /** Closes and removes the log; its files are cut down in steps after `fileDeleteDelayMs`. */

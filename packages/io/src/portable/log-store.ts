@@ -154,15 +154,18 @@ export class PortableLogStore implements LogStore, DiskTenant {
 
   truncate(logId: LogId, end: Offset): Promise<LogState> {
     return this.changeLog(logId, (log) => {
+      if (end < 0) throw new IoError("OUT_OF_RANGE", `a log cannot end at ${end}`);
       log.data.truncate(end);
       log.assignedEnd = log.data.endOffset;
     });
   }
 
   trim(logId: LogId, start: Offset): Promise<LogState> {
-    return this.changeLog(logId, (log) => {
-      log.data.trim(start);
-      log.assignedEnd = log.data.endOffset;
+    return this.changeLog(logId, ({ data }) => {
+      if (start < 0 || start > data.endOffset) {
+        throw new IoError("OUT_OF_RANGE", `${start} is behind the end ${data.endOffset}`);
+      }
+      data.trim(start);
     });
   }
 

@@ -162,41 +162,41 @@ export class MemoryLog {
     return copy;
   }
 
-  /** Drops whole batches that reach to or above `end`. */
+  /**
+   * Drops whole batches that reach to or above `end`. A batch that straddles it goes as well, and
+   * the log then ends where that batch began. Nothing is left of a log that is cut at its start.
+   */
   truncate(end: number): void {
     if (end >= this.endOffset) return;
-    while (this.segments.length > 0) {
-      const segment = this.segments.at(-1) as Segment;
-      if (segment.baseOffset >= end) {
-        this.segments.pop();
-        continue;
-      }
-      cutSegment(segment, end);
-      break;
+    if (end <= this.startOffset) {
+      this.restart(end);
+      return;
     }
-    const last = this.segments.at(-1)?.batches.at(-1);
-    this.endOffset = Math.max(last?.endOffset ?? 0, Math.min(end, this.endOffset));
-    if (last === undefined) this.endOffset = end;
-    this.startOffset = Math.min(this.startOffset, this.endOffset);
+    while ((this.segments.at(-1)?.baseOffset ?? -1) >= end) this.segments.pop();
+    const segment = this.segments.at(-1);
+    this.endOffset = segment === undefined ? end : Math.min(end, cutSegment(segment, end) ?? end);
     this.syncedOffset = Math.min(this.syncedOffset, this.endOffset);
     if (this.corruptFromOffset !== null && this.corruptFromOffset >= end) {
       this.corruptFromOffset = null;
     }
   }
 
-  /** Moves the start up; a start above the end leaves an empty log that begins there. */
+  /** Moves the start up to an offset that the log has, or to its end. */
   trim(start: number): void {
     if (start <= this.startOffset) return;
     this.startOffset = start;
-    if (start > this.endOffset) {
-      this.segments = [];
-      this.endOffset = start;
-      this.syncedOffset = start;
-      return;
-    }
     while (this.segments.length > 1 && (this.segments[1] as Segment).baseOffset <= start) {
       this.segments.shift();
     }
+  }
+
+  private restart(base: number): void {
+    this.segments = [];
+    this.addSegment(base);
+    this.startOffset = base;
+    this.endOffset = base;
+    this.syncedOffset = base;
+    this.corruptFromOffset = null;
   }
 
   roll(): void {
@@ -206,19 +206,20 @@ export class MemoryLog {
 
   /** See `LogStore.retain`. */
   retain(retentionMs: number, retentionBytes: number, limit: number, nowMs: number): void {
-    if (retentionMs >= 0 && retentionMs !== Infinity) {
-      this.dropOldest(limit, (segment) => {
-        const stamp = segment.largestTimestamp >= 0 ? segment.largestTimestamp : segment.writtenMs;
-        return nowMs - stamp > retentionMs;
-      });
-    }
-    if (retentionBytes >= 0 && retentionBytes !== Infinity) {
-      let excess = this.bytes - retentionBytes;
-      this.dropOldest(limit, (segment) => {
-        if (excess < segment.bytes) return false;
-        excess -= segment.bytes;
-        return true;
-      });
+    const byTime = retentionMs >= 0 && retentionMs !== Infinity;
+    const bySize = retentionBytes >= 0 && retentionBytes !== Infinity;
+    let excess = bySize ? this.bytes - retentionBytes : 0;
+    for (;;) {
+      const segment = this.segments[0];
+      if (segment === undefined || segment.batches.length === 0) break;
+      const end = this.segments[1]?.baseOffset ?? this.endOffset;
+      const stamp = segment.largestTimestamp >= 0 ? segment.largestTimestamp : segment.writtenMs;
+      const expired = byTime && nowMs - stamp > retentionMs;
+      if (end > limit || !(expired || (bySize && excess >= segment.bytes))) break;
+      excess -= segment.bytes;
+      if (this.segments.length === 1) this.roll();
+      this.segments.shift();
+      this.startOffset = Math.max(this.startOffset, end);
     }
   }
 
@@ -230,18 +231,6 @@ export class MemoryLog {
         bytes,
         largestTimestamp,
       }));
-  }
-
-  private dropOldest(limit: number, expired: (segment: Segment) => boolean): void {
-    for (;;) {
-      const segment = this.segments[0];
-      if (segment === undefined || segment.batches.length === 0) break;
-      const end = this.segments[1]?.baseOffset ?? this.endOffset;
-      if (end > limit || !expired(segment)) break;
-      if (this.segments.length === 1) this.roll();
-      this.segments.shift();
-      this.startOffset = Math.max(this.startOffset, end);
-    }
   }
 
   private addSegment(baseOffset: number): Segment {
@@ -276,15 +265,16 @@ function mustRoll(segment: Segment, batch: StoredBatch, config: LogConfig): bool
   if (segment.bytes + batch.bytes.length > config.segmentBytes) return true;
   if (batch.endOffset - 1 - segment.baseOffset > RELATIVE_OFFSET_MAX) return true;
   const first = segment.firstTimestamp;
-  if (first >= 0 && batch.maxTimestamp - first > config.segmentMs) return true;
+  const ageMaxMs = config.segmentMs - config.segmentJitterMs;
+  if (first >= 0 && batch.maxTimestamp - first > ageMaxMs) return true;
   const entries = segment.bytes / Math.max(1, config.indexIntervalBytes);
   return entries * INDEX_ENTRY_BYTES >= config.segmentIndexBytes;
 }
 
-function cutSegment(segment: Segment, end: number): void {
-  let keep = firstBatchEndingAbove(segment.batches, end - 1);
-  const straddling = segment.batches[keep];
-  if (straddling !== undefined && straddling.endOffset <= end) keep += 1;
+/** Cuts a segment at the first batch that reaches `end`; gives that batch's offset, if any. */
+function cutSegment(segment: Segment, end: number): number | null {
+  const keep = firstBatchEndingAbove(segment.batches, end);
+  const cut = segment.batches[keep]?.baseOffset ?? null;
   segment.batches = segment.batches.slice(0, keep);
   segment.bytes = segment.positions[keep] ?? segment.bytes;
   segment.positions = segment.positions.slice(0, keep);
@@ -292,6 +282,7 @@ function cutSegment(segment: Segment, end: number): void {
   for (const { maxTimestamp } of segment.batches) {
     segment.largestTimestamp = Math.max(segment.largestTimestamp, maxTimestamp);
   }
+  return cut;
 }
 
 /** Index of the first batch whose end is above `offset`, by bisection. */

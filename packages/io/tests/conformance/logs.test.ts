@@ -318,17 +318,28 @@ for (const engine of engines) {
       expect([again?.startOffset, again?.endOffset]).toEqual([at(5), at(12)]);
     });
 
-    test("trim beyond the end leaves an empty log that begins there", async () => {
+    test("trim to the end leaves an empty log that begins there, beyond it is refused", async () => {
       await driver.open(world.dataDirectory, [spec(1)]);
       await driver.appendDurably(1, [batchOf(2)]);
-      const state = await driver.io.logs.trim(id(1), at(100));
-      expect([state.startOffset, state.endOffset]).toEqual([at(100), at(100)]);
-      driver.setEnd(1, 100);
+      expect(await codeOf(driver.io.logs.trim(id(1), at(3)))).toBe("OUT_OF_RANGE");
+      const state = await driver.io.logs.trim(id(1), at(2));
+      expect([state.startOffset, state.endOffset]).toEqual([at(2), at(2)]);
       await driver.appendDurably(1, [batchOf(3)]);
-      expect(decodeBatches(await driver.readAll(1, 100))[0]?.baseOffset).toBe(100);
+      expect((await driver.range(1, 1)).code).toBe(LocateCode.OUT_OF_RANGE);
+      expect((await driver.range(1, 2)).length).toBe(batchOf(3).length);
       await restart();
       const [again] = await driver.open(world.dataDirectory, [spec(1)]);
-      expect([again?.startOffset, again?.endOffset]).toEqual([at(100), at(103)]);
+      expect([again?.startOffset, again?.endOffset]).toEqual([at(2), at(5)]);
+    });
+
+    test("truncate within a batch drops it whole", async () => {
+      await driver.open(world.dataDirectory, [spec(1)]);
+      await driver.appendDurably(1, [batchOf(2), batchOf(3), batchOf(5)]);
+      const state = await driver.io.logs.truncate(id(1), at(4));
+      expect(state.endOffset).toBe(at(2));
+      driver.setEnd(1, 2);
+      await driver.appendDurably(1, [batchOf(1)]);
+      expect(endOfBatches(await driver.readAll(1, 0))).toBe(3);
     });
 
     test("retention by time and by size deletes from the old end only", async () => {
