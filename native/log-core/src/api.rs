@@ -254,8 +254,8 @@ pub enum Event {
         log: LogId,
         end_offset: i64,
     },
-    /// With `Corrupt`: the log goes on, the range at `offset` is not served. With every other
-    /// code: no append at or above `offset` (the written end) took effect, everything queued
+    /// With `Corrupt` and `ReadFailed` the log goes on; the range at `offset` is not served (each
+    /// is told once: for a range, for a log). With every other code: no append at or above `offset` (the written end) took effect, everything queued
     /// is refused, and the log is offline until it is opened again.
     LogFailed {
         log: LogId,

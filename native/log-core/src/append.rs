@@ -1,0 +1,591 @@
+//! Appending: places rows in segments, writes them, rolls.
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::active_index::{ActiveIndex, BatchEntry, Unwritten};
+use crate::api::{Durability, Event, LogConfig, StoreCode, append_flag};
+use crate::batch::{BATCH_HEADER_BYTES, BatchHeader, patch_for_append};
+use crate::checkpoint::{Point, partition_metadata};
+use crate::core::Core;
+use crate::flush::{Dirty, DirtyPart};
+use crate::index::{TIME_ENTRY_BYTES, TimeEntries};
+use crate::janitor::Chore;
+use crate::log::{Active, Log, Segment};
+use crate::names::{INDEX, LOG, PARTITION_METADATA, TIME_INDEX};
+use crate::space::{METADATA_TOPIC, is_full};
+use crate::vfs::{OpenMode, VfsFile, read_exact, write_all, write_all_vectored};
+use crate::writer::{Row, Writer};
+
+/// Why a log goes offline.
+pub(crate) struct Fault {
+    pub code: StoreCode,
+    pub detail: String,
+}
+
+impl Fault {
+    pub fn write(what: &str, error: &io::Error) -> Fault {
+        let code = if is_full(error) {
+            StoreCode::LowSpace
+        } else {
+            StoreCode::WriteFailed
+        };
+        Fault {
+            code,
+            detail: format!("{what}: {error}"),
+        }
+    }
+
+    fn invalid(detail: String) -> Fault {
+        Fault {
+            code: StoreCode::WriteFailed,
+            detail,
+        }
+    }
+}
+
+/// A row that has its place: its header, and where its batch begins in the segment.
+struct Placed {
+    header: BatchHeader,
+    position: u64,
+}
+
+/// Where the next batch of a log goes.
+struct Place {
+    segment: Arc<Segment>,
+    position: u64,
+    /// Largest timestamp of the segment's first batch.
+    first_timestamp: Option<i64>,
+    created_ms: i64,
+    index_full: bool,
+}
+
+pub(crate) fn wall_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_millis() as i64)
+}
+
+impl Writer<'_> {
+    /// Writes the rows of one log. On a fault, what was written before it stays written.
+    pub(crate) fn write_rows(&mut self, log: &Arc<Log>, rows: &mut [Row]) -> Result<(), Fault> {
+        let before = log.written_end();
+        let result = self.write_runs(log, rows);
+        let end_offset = log.written_end();
+        if end_offset > before {
+            if rows
+                .iter()
+                .any(|row| row.row.flags & append_flag::NOTIFY_WRITTEN != 0)
+            {
+                self.core.sink.event(Event::Written {
+                    log: log.id,
+                    end_offset,
+                });
+            }
+            if log.lock().config.durability == Durability::PageCache {
+                log.set_durable_end(end_offset);
+                self.core.sink.event(Event::Durable {
+                    log: log.id,
+                    end_offset,
+                });
+            }
+        }
+        result
+    }
+
+    fn write_runs(&mut self, log: &Arc<Log>, rows: &mut [Row]) -> Result<(), Fault> {
+        let config = log.lock().config;
+        let mut next_offset = log.written_end();
+        let mut place = self
+            .place(log)
+            .map_err(|error| Fault::write(&log.name(), &error))?;
+        let mut placed: Vec<Placed> = Vec::with_capacity(rows.len());
+        let mut run_start = 0;
+        for index in 0..rows.len() {
+            let header = match patch(log, &mut rows[index], next_offset) {
+                Ok(header) => header,
+                Err(fault) => {
+                    // The rows before it are good and have their offsets.
+                    self.write_run(log, place.as_ref(), &mut rows[run_start..index], &placed)?;
+                    return Err(fault);
+                }
+            };
+            let fits = place.as_ref().is_some_and(|place| {
+                fits(
+                    place,
+                    &config,
+                    &header,
+                    index - run_start,
+                    rows[index].row.now_ms,
+                )
+            });
+            if !fits {
+                self.write_run(log, place.as_ref(), &mut rows[run_start..index], &placed)?;
+                placed.clear();
+                run_start = index;
+                let rolled = self.roll(log, header.base_offset);
+                let segment =
+                    rolled.map_err(|error| self.write_fault(log, "a new segment", &error))?;
+                let created_ms = wall_ms();
+                place = Some(Place {
+                    segment,
+                    position: 0,
+                    first_timestamp: None,
+                    created_ms,
+                    index_full: false,
+                });
+            }
+            if let Some(place) = &mut place {
+                placed.push(Placed {
+                    header,
+                    position: place.position,
+                });
+                place.position += header.size_bytes() as u64;
+                place.first_timestamp.get_or_insert(header.max_timestamp);
+            }
+            next_offset = header.next_offset();
+        }
+        self.write_run(log, place.as_ref(), &mut rows[run_start..], &placed)
+    }
+
+    /// Where the log's next batch goes; None where it has no segment yet.
+    fn place(&self, log: &Arc<Log>) -> io::Result<Option<Place>> {
+        let (segment, loaded) = {
+            let inner = log.lock();
+            (inner.active_segment().cloned(), inner.active.is_some())
+        };
+        let Some(segment) = segment else {
+            return Ok(None);
+        };
+        if !loaded {
+            let active = load_active(self.core, log, &segment)?;
+            log.lock().active = Some(Box::new(active));
+        }
+        let inner = log.lock();
+        Ok(inner.active.as_ref().map(|active| Place {
+            position: segment.bytes(),
+            segment: Arc::clone(&segment),
+            first_timestamp: active.first_timestamp,
+            created_ms: active.created_ms,
+            index_full: active.index.is_full(inner.config.segment_index_bytes),
+        }))
+    }
+
+    fn write_fault(&self, log: &Log, what: &str, error: &io::Error) -> Fault {
+        if is_full(error) {
+            self.core.space.ran_out(&log.name());
+        }
+        Fault::write(&format!("{}: {what}", log.name()), error)
+    }
+
+    /// Writes rows that lie back to back in one segment, and makes them readable.
+    fn write_run(
+        &mut self,
+        log: &Arc<Log>,
+        place: Option<&Place>,
+        rows: &mut [Row],
+        placed: &[Placed],
+    ) -> Result<(), Fault> {
+        let (Some(place), Some(first), Some(last)) = (place, placed.first(), placed.last()) else {
+            return Ok(());
+        };
+        let segment = &place.segment;
+        let (from, to) = (
+            first.position,
+            last.position + last.header.size_bytes() as u64,
+        );
+        let opened = self.core.segment_file(log, segment);
+        let file = opened.map_err(|error| self.write_fault(log, "open", &error))?;
+        self.core.zeroes.clear_way(segment.key, from, to);
+        let mut slices: Vec<IoSlice<'_>> = rows
+            .iter_mut()
+            .map(|row| IoSlice::new(row.row.payload.bytes_mut()))
+            .collect();
+        let mut written = write_all_vectored(&*file, &mut slices, from);
+        if let Err(error) = &written
+            && is_full(error)
+            && self.core.space.ran_out(&log.name())
+            && &*log.topic == METADATA_TOPIC
+        {
+            // The reserve is there so that the metadata, and with it deletes, can go on.
+            let mut slices: Vec<IoSlice<'_>> = rows
+                .iter_mut()
+                .map(|row| IoSlice::new(row.row.payload.bytes_mut()))
+                .collect();
+            written = write_all_vectored(&*file, &mut slices, from);
+        }
+        if let Err(error) = written {
+            // Part of a batch must not stay behind the end; recovery would cut it as well.
+            let _ = file.truncate(from);
+            return Err(self.write_fault(log, "write", &error));
+        }
+        self.commit_run(log, place, file, placed);
+        Ok(())
+    }
+
+    fn commit_run(
+        &mut self,
+        log: &Arc<Log>,
+        place: &Place,
+        file: Arc<dyn VfsFile>,
+        placed: &[Placed],
+    ) {
+        let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
+            return;
+        };
+        let (from, to) = (
+            first.position,
+            last.position + last.header.size_bytes() as u64,
+        );
+        let segment = &place.segment;
+        let end_offset = last.header.next_offset();
+        let mut inner = log.lock();
+        let interval = inner.config.index_interval_bytes;
+        for placed in placed {
+            inner.note_epoch(placed.header.leader_epoch, placed.header.base_offset);
+        }
+        let mut ahead = false;
+        let mut wants_spill = false;
+        if let Some(active) = inner.active.as_mut() {
+            active.first_timestamp = place.first_timestamp;
+            for placed in placed {
+                let entry = BatchEntry {
+                    last_offset: placed.header.last_offset(),
+                    max_timestamp: placed.header.max_timestamp,
+                    position: placed.position,
+                    bytes: placed.header.size_bytes() as u64,
+                };
+                if active.index.append(entry, interval).is_err() {
+                    // An index only speeds a search up: what it lacks is found by walking.
+                    break;
+                }
+            }
+            segment.set_largest_timestamp(active.index.largest_timestamp());
+            ahead = active.ahead.0 <= from && to <= active.ahead.1;
+            wants_spill = active.index.wants_spill();
+        }
+        let largest = segment.largest_timestamp().unwrap_or(-1);
+        inner.largest_timestamp = inner.largest_timestamp.max(largest);
+        segment.add_verified(from, to);
+        segment.set_bytes(to);
+        log.set_written_end(end_offset);
+        let durability = inner.config.durability;
+        if durability == Durability::Fsync {
+            self.note_load(log, &mut inner, segment, &file, (from, to));
+        }
+        drop(inner);
+        self.core
+            .totals
+            .appended_bytes
+            .fetch_add(to - from, Ordering::Relaxed);
+        if durability == Durability::Fsync {
+            let end = Point {
+                offset: end_offset,
+                segment_base: segment.base_offset,
+                position: to,
+            };
+            let part = DirtyPart {
+                segment: Arc::clone(segment),
+                file,
+                from,
+                to,
+                ahead,
+            };
+            self.dirty.push(Dirty {
+                log: Arc::clone(log),
+                end,
+                parts: vec![part],
+                rows: placed.len() as u64,
+                bytes: to - from,
+                new_segment: false,
+                new_folder: false,
+            });
+        }
+        if wants_spill {
+            // If it fails the entries stay in memory and go out next time.
+            let _ = spill(self.core, log, true);
+        }
+    }
+
+    /// Ends the active segment, if any, and begins one at `base_offset`.
+    pub(crate) fn roll(&mut self, log: &Arc<Log>, base_offset: i64) -> io::Result<Arc<Segment>> {
+        let old = log.lock().active_segment().cloned();
+        let folder = log.folder(&self.core.directory);
+        let mut new_folder = false;
+        match &old {
+            Some(old) => self.end_segment(log, old),
+            None => new_folder = make_folder(self.core, log)?,
+        }
+        let path = log.log_path(&self.core.directory, base_offset);
+        let segment = self.core.new_segment(base_offset, 0);
+        let file = self.core.files.get(segment.key, &path, OpenMode::Create)?;
+        // What a failed roll before this one may have left.
+        if file.len()? > 0 {
+            file.truncate(0)?;
+        }
+        for extension in [INDEX, TIME_INDEX] {
+            let stale = log.segment_path(&self.core.directory, base_offset, extension);
+            match self.core.vfs.unlink(&stale) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let mut inner = log.lock();
+        if inner.config.preallocate {
+            // Advice: without the blocks the segment is merely slower.
+            let _ = file.allocate(0, inner.config.segment_bytes);
+        }
+        if let Some(old) = old {
+            inner.unsealed.push(old.base_offset);
+            let log = Arc::clone(log);
+            self.core.janitor.push(Chore::Seal { log, segment: old });
+        }
+        inner.segments.push(Arc::clone(&segment));
+        inner.active = Some(Box::new(Active::new(base_offset, wall_ms())));
+        let durability = inner.config.durability;
+        drop(inner);
+        if durability == Durability::Fsync {
+            self.dirty_segment(log, &segment, file, new_folder);
+        } else if new_folder {
+            // Not for the data's sake: so that a crash leaves a folder that says whose it is.
+            self.core.vfs.fsync_dir(&folder)?;
+        }
+        Ok(segment)
+    }
+
+    /// A file was made, and with it perhaps a folder, that must be there when its data is.
+    fn dirty_segment(
+        &mut self,
+        log: &Arc<Log>,
+        segment: &Arc<Segment>,
+        file: Arc<dyn VfsFile>,
+        new_folder: bool,
+    ) {
+        let end = Point {
+            offset: log.written_end(),
+            segment_base: segment.base_offset,
+            position: 0,
+        };
+        let part = DirtyPart {
+            segment: Arc::clone(segment),
+            file,
+            from: 0,
+            to: 0,
+            ahead: false,
+        };
+        self.dirty.push(Dirty {
+            log: Arc::clone(log),
+            end,
+            parts: vec![part],
+            rows: 0,
+            bytes: 0,
+            new_segment: true,
+            new_folder,
+        });
+    }
+
+    /// Completes the indexes of a segment that gets no more batches.
+    fn end_segment(&mut self, log: &Arc<Log>, segment: &Arc<Segment>) {
+        self.core.zeroes.clear_way(segment.key, 0, u64::MAX);
+        if let Some(active) = log.lock().active.as_mut() {
+            let _ = active.index.index_largest();
+            segment.set_largest_timestamp(active.index.largest_timestamp());
+        }
+        if spill(self.core, log, false).is_err() {
+            // Half an index would be slow for ever; none is rebuilt at the first need.
+            remove_index_files(self.core, log, segment.base_offset);
+        }
+        let mut inner = log.lock();
+        inner.active = None;
+    }
+
+    /// Takes note of how busy the log is, and has blocks written ahead of it where that pays.
+    fn note_load(
+        &self,
+        log: &Arc<Log>,
+        inner: &mut crate::log::Inner,
+        segment: &Arc<Segment>,
+        file: &Arc<dyn VfsFile>,
+        written: (u64, u64),
+    ) {
+        if self.core.strategy != crate::core::Strategy::Ahead {
+            return;
+        }
+        let limit = inner.config.segment_bytes;
+        let Some(active) = inner.active.as_mut() else {
+            return;
+        };
+        let wanted = active.load.note(written, Instant::now());
+        let Some(step) = wanted else { return };
+        let (from, to) = match active.ahead {
+            // Half a step is left: it lasts until the next one is there.
+            (_, to) if to > written.1 && to - written.1 >= step / 2 => return,
+            (_, to) if to > written.1 => (to, to + step),
+            // Begin a little way off, or the writer would run into the zeros at once.
+            _ => {
+                let from = (written.1 + step / 4).next_multiple_of(4096);
+                (from, from + step)
+            }
+        };
+        let to = to.min(limit.next_multiple_of(4096));
+        if from >= to || self.core.zeroes.is_busy(segment.key) || self.core.space.is_low() {
+            return;
+        }
+        self.core.zeroes.request(crate::zeroer::ZeroRequest {
+            log: Arc::clone(log),
+            segment: Arc::clone(segment),
+            file: Arc::clone(file),
+            from,
+            to,
+        });
+    }
+}
+
+/// Gives a row its offset and epoch, and checks that it continues the log.
+fn patch(log: &Log, row: &mut Row, next_offset: i64) -> Result<BatchHeader, Fault> {
+    let row = &mut row.row;
+    if row.base_offset < next_offset {
+        let (base, name) = (row.base_offset, log.name());
+        return Err(Fault::invalid(format!(
+            "{name}: offset {base} is below its end {next_offset}"
+        )));
+    }
+    let now = (row.flags & append_flag::LOG_APPEND_TIME != 0).then_some(row.now_ms);
+    let bytes = row.payload.bytes_mut();
+    patch_for_append(bytes, row.base_offset, row.leader_epoch, now)
+        .map_err(|error| Fault::invalid(format!("{}: {error}", log.name())))?;
+    let header = BatchHeader::parse(bytes)
+        .map_err(|error| Fault::invalid(format!("{}: {error}", log.name())))?;
+    if header.last_offset_delta < 0 || header.next_offset() == i64::MAX {
+        return Err(Fault::invalid(format!(
+            "{}: a batch without room for its offsets",
+            log.name()
+        )));
+    }
+    Ok(header)
+}
+
+/// Whether a batch still goes into the segment (Kafka's rules).
+fn fits(
+    place: &Place,
+    config: &LogConfig,
+    header: &BatchHeader,
+    rows_before: usize,
+    now_ms: i64,
+) -> bool {
+    let end = place.position + header.size_bytes() as u64;
+    let span = header.last_offset() - place.segment.base_offset;
+    // Index entries hold 31 bits of either.
+    if span > i64::from(i32::MAX) || end > i32::MAX as u64 {
+        return place.position == 0 && span <= i64::from(i32::MAX);
+    }
+    if place.position == 0 {
+        return true;
+    }
+    let waited = match place.first_timestamp {
+        Some(first) if first >= 0 && header.max_timestamp >= 0 => header.max_timestamp - first,
+        _ => now_ms - place.created_ms,
+    };
+    let old = waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+    // The index is looked at once for a run: rows of the run add at most an entry each.
+    let index_full = place.index_full && rows_before == 0;
+    end <= config.segment_bytes && !old && !index_full
+}
+
+/// Makes the log's folder with the file that says whose it is. False where it was there.
+pub(crate) fn make_folder(core: &Core, log: &Log) -> io::Result<bool> {
+    let folder = log.folder(&core.directory);
+    match core.vfs.mkdir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    let path = folder.join(PARTITION_METADATA);
+    let file = core.vfs.open(&path, OpenMode::Create)?;
+    let text = partition_metadata(&log.topic_id);
+    file.truncate(0)?;
+    write_all(&*file, text.as_bytes(), 0)?;
+    Ok(true)
+}
+
+/// Loads what is needed to go on with a segment that was opened, not begun, in this run.
+pub(crate) fn load_active(core: &Core, log: &Log, segment: &Segment) -> io::Result<Active> {
+    let base = segment.base_offset;
+    let bytes_of = |extension| -> io::Result<u64> {
+        let path = log.segment_path(&core.directory, base, extension);
+        Ok(core.vfs.metadata(&path)?.map_or(0, |meta| meta.len))
+    };
+    let offsets = bytes_of(INDEX)? as usize;
+    let times = bytes_of(TIME_INDEX)? as usize;
+    let mut largest = None;
+    if times >= TIME_ENTRY_BYTES {
+        let path = log.segment_path(&core.directory, base, TIME_INDEX);
+        let mut entry = [0; TIME_ENTRY_BYTES];
+        let at = (times / TIME_ENTRY_BYTES - 1) * TIME_ENTRY_BYTES;
+        let file = core.vfs.open(&path, OpenMode::Read)?;
+        read_exact(&*file, &mut entry, at as u64)?;
+        largest = TimeEntries::new(base, &entry).last();
+    }
+    let mut active = Active::new(base, wall_ms());
+    active.index = ActiveIndex::in_files(base, offsets, times, largest);
+    if segment.bytes() >= BATCH_HEADER_BYTES as u64 {
+        let mut header = [0; BATCH_HEADER_BYTES];
+        read_exact(&*core.segment_file(log, segment)?, &mut header, 0)?;
+        let header = BatchHeader::parse(&header);
+        active.first_timestamp = header.ok().map(|header| header.max_timestamp);
+    }
+    let path = log.segment_path(&core.directory, base, LOG);
+    if let Some(meta) = core.vfs.metadata(&path)? {
+        active.created_ms = meta.modified_ms;
+    }
+    Ok(active)
+}
+
+/// Writes index entries that are only in memory into the active segment's index files. With
+/// `keep` the newest ones also stay in memory.
+pub(crate) fn spill(core: &Core, log: &Log, keep: bool) -> io::Result<()> {
+    let _files = log
+        .index_files
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (base, unwritten) = {
+        let inner = log.lock();
+        let (Some(segment), Some(active)) = (inner.active_segment(), inner.active.as_ref()) else {
+            return Ok(());
+        };
+        (segment.base_offset, active.index.unwritten())
+    };
+    let Unwritten {
+        offsets,
+        offsets_at,
+        times,
+        times_at,
+    } = &unwritten;
+    for (extension, bytes, at) in [(INDEX, offsets, offsets_at), (TIME_INDEX, times, times_at)] {
+        let path = log.segment_path(&core.directory, base, extension);
+        if *at == 0 || !bytes.is_empty() {
+            let file = core.vfs.open(&path, OpenMode::Create)?;
+            write_all(&*file, bytes, *at)?;
+        }
+    }
+    let mut inner = log.lock();
+    if inner
+        .active_segment()
+        .is_some_and(|segment| segment.base_offset == base)
+        && let Some(active) = inner.active.as_mut()
+    {
+        active.index.written(&unwritten);
+        active.index.forget(keep);
+    }
+    Ok(())
+}
+
+pub(crate) fn remove_index_files(core: &Core, log: &Log, base_offset: i64) {
+    for extension in [INDEX, TIME_INDEX] {
+        // Absent is as good as removed; a stale one is found out by its check.
+        let _ = core
+            .vfs
+            .unlink(&log.segment_path(&core.directory, base_offset, extension));
+    }
+}

@@ -1,0 +1,210 @@
+//! Finds positions in segments through their indexes, on disk threads. Rebuilds what is damaged.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use crate::active_index::{ActiveIndex, BatchEntry, Lookup};
+use crate::core::Core;
+use crate::index::{IndexError, OffsetEntries, TimeEntries, TimeEntry};
+use crate::log::{Log, Segment};
+use crate::names::{INDEX, TIME_INDEX};
+use crate::scan::{Found, Scanner};
+use crate::vfs::{OpenMode, VfsFile, read_exact, write_file};
+
+/// A segment as a reader saw it: its bytes and offsets at one moment.
+#[derive(Clone)]
+pub struct SegmentView {
+    pub segment: Arc<Segment>,
+    pub is_active: bool,
+    /// Bytes of whole batches.
+    pub bytes: u64,
+    /// Offset behind the last batch (the base of the next segment).
+    pub end_offset: i64,
+}
+
+impl SegmentView {
+    /// The log's segments, oldest first.
+    pub fn all(log: &Log) -> Vec<SegmentView> {
+        let inner = log.lock();
+        let written_end = log.written_end();
+        (0..inner.segments.len())
+            .map(|index| SegmentView {
+                segment: Arc::clone(&inner.segments[index]),
+                is_active: inner.is_active(index),
+                bytes: inner.segments[index].bytes(),
+                end_offset: inner.segment_end(index, written_end),
+            })
+            .collect()
+    }
+}
+
+fn into_io(error: IndexError) -> io::Error {
+    match error {
+        IndexError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+    }
+}
+
+/// The position from which a walk reaches the batch that contains `offset`.
+pub fn position_of(core: &Core, log: &Log, view: &SegmentView, offset: i64) -> io::Result<u64> {
+    let base = view.segment.base_offset;
+    if offset <= base {
+        return Ok(0);
+    }
+    if view.is_active {
+        let found = log
+            .lock()
+            .active
+            .as_ref()
+            .map(|active| active.index.lookup(offset));
+        if let Some(Lookup::At(position)) = found {
+            return Ok(position.min(view.bytes));
+        }
+        let bytes = active_index_file(core, log, base, INDEX)?;
+        let entries = OffsetEntries::new(base, &bytes);
+        // The file of the segment that is written to was never checked as a whole.
+        let usable = entries.check(u64::MAX).is_ok();
+        let position = if usable {
+            u64::from(entries.lookup(offset).position)
+        } else {
+            0
+        };
+        return Ok(if position < view.bytes { position } else { 0 });
+    }
+    let path = log.segment_path(&core.directory, base, INDEX);
+    let key = log.segment_key(base);
+    let opened = match core.indexes.open_offsets(key, &path, view.bytes) {
+        Err(error) if error.wants_rebuild() => {
+            rebuild(core, log, view)?;
+            core.indexes.open_offsets(key, &path, view.bytes)
+        }
+        other => other,
+    };
+    let index = opened.map_err(into_io)?;
+    Ok(u64::from(index.entries().lookup(offset).position))
+}
+
+/// Calls `action` with the segment's time index.
+pub fn with_times<T>(
+    core: &Core,
+    log: &Log,
+    view: &SegmentView,
+    action: impl FnOnce(&TimeEntries<'_>) -> T,
+) -> io::Result<T> {
+    let base = view.segment.base_offset;
+    if view.is_active {
+        let memory = log
+            .lock()
+            .active
+            .as_ref()
+            .map(|active| active.index.memory());
+        let mut bytes = active_index_file(core, log, base, TIME_INDEX)?;
+        if let Some((_, _, times, from)) = memory {
+            bytes.truncate(from as usize);
+            bytes.extend_from_slice(&times);
+        }
+        return Ok(action(&TimeEntries::new(base, &bytes)));
+    }
+    let path = log.segment_path(&core.directory, base, TIME_INDEX);
+    let key = log.segment_key(base);
+    let last_offset = view.end_offset - 1;
+    let opened = match core.indexes.open_times(key, &path, last_offset) {
+        Err(error) if error.wants_rebuild() => {
+            rebuild(core, log, view)?;
+            core.indexes.open_times(key, &path, last_offset)
+        }
+        other => other,
+    };
+    Ok(action(&opened.map_err(into_io)?.entries()))
+}
+
+/// The largest timestamp of a segment and the last offset of the batch that has it.
+pub fn largest_time(core: &Core, log: &Log, view: &SegmentView) -> io::Result<Option<TimeEntry>> {
+    if view.is_active
+        && let Some(active) = log.lock().active.as_ref()
+    {
+        return Ok(active.index.largest());
+    }
+    if view.bytes == 0 {
+        return Ok(None);
+    }
+    with_times(core, log, view, |times| times.last())
+}
+
+/// All bytes of one of the active segment's index files; none where there is no file.
+fn active_index_file(core: &Core, log: &Log, base: i64, extension: &str) -> io::Result<Vec<u8>> {
+    let _files = log
+        .index_files
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let path = log.segment_path(&core.directory, base, extension);
+    let file = match core.vfs.open(&path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let length = file.len()?;
+    if length > i32::MAX as u64 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "an index of more than 2 GiB",
+        ));
+    }
+    let mut bytes = vec![0; length as usize];
+    read_exact(&*file, &mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Walks the headers of a segment and makes its indexes anew, passing over damage.
+pub fn build_index(
+    file: Arc<dyn VfsFile>,
+    base_offset: i64,
+    bytes: u64,
+    interval_bytes: u32,
+) -> io::Result<ActiveIndex> {
+    let mut index = ActiveIndex::new(base_offset);
+    let mut scanner = Scanner::sparse(file, bytes);
+    let (mut position, mut expected) = (0, base_offset);
+    loop {
+        match scanner.batch_at(position, expected, false)? {
+            Found::End => return Ok(index),
+            Found::Batch(header) => {
+                let entry = BatchEntry {
+                    last_offset: header.last_offset(),
+                    max_timestamp: header.max_timestamp,
+                    position,
+                    bytes: header.size_bytes() as u64,
+                };
+                if index.append(entry, interval_bytes).is_err() {
+                    return Ok(index);
+                }
+                position += header.size_bytes() as u64;
+                expected = header.next_offset();
+            }
+            Found::Bad => match scanner.find_next(position + 1, expected)? {
+                Some((next, header)) => (position, expected) = (next, header.base_offset),
+                None => return Ok(index),
+            },
+        }
+    }
+}
+
+/// Writes the index files of a sealed segment anew from its batches.
+fn rebuild(core: &Core, log: &Log, view: &SegmentView) -> io::Result<()> {
+    let base = view.segment.base_offset;
+    let file = core.segment_file(log, &view.segment)?;
+    let interval = log.lock().config.index_interval_bytes;
+    let mut index = build_index(file, base, view.bytes, interval)?;
+    let _ = index.index_largest();
+    let (offsets, _, times, _) = index.memory();
+    core.indexes.forget(log.segment_key(base));
+    let _files = log
+        .index_files
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for (extension, bytes) in [(INDEX, offsets), (TIME_INDEX, times)] {
+        let path = log.segment_path(&core.directory, base, extension);
+        core.space
+            .with_reserve("an index", || write_file(&*core.vfs, &path, &bytes))?;
+    }
+    Ok(())
+}
