@@ -22,7 +22,8 @@ export * from "./messages/index.ts";
 export type { Codec, CodecOptions } from "./schema/codec.ts";
 export { defineCodec } from "./schema/codec.ts";
 export { DecodeError, EncodeError } from "./schema/failure.ts";
-export { DECODE_BUDGET_BYTES_DEFAULT, Reader, STRING_BYTES_MAX } from "./schema/reader.ts";
+export { DECODE_BUDGET_BYTES_DEFAULT } from "./schema/number-reader.ts";
+export { Reader, STRING_BYTES_MAX } from "./schema/reader.ts";
 export type { FileRange, Records, Span } from "./schema/records-field.ts";
 export type { FieldNode, FieldOptions, Infer, InferInput, TypeNode } from "./schema/types.ts";
 export {

@@ -11,18 +11,19 @@ import {
 } from "../src/index.ts";
 import { seed } from "./messages.ts";
 
+/** Spaces show the fields. */
+const hex = (text: string): string => text.replaceAll(" ", "");
+
 describe("frames", () => {
   test("a request is its size, its header and its body", () => {
     const request = { clientSoftwareName: "a", clientSoftwareVersion: "1" };
     const frame = encodeRequestFrame(apiVersionsApi, 3, 9, "c", request);
-    expect(frame.toHex()).toBe(
-      "00000011" + "0012" + "0003" + "00000009" + "000163" + "00" + "0261" + "0231" + "00",
-    );
+    expect(frame.toHex()).toBe(hex("00000011 0012 0003 00000009 000163 00 0261 0231 00"));
   });
 
   test("a response is its size, its header and its body", () => {
     const frame = encodeResponseFrame(apiVersionsApi, 0, 9, { errorCode: 35, apiKeys: [] });
-    expect(frame.toHex()).toBe("0000000a" + "00000009" + "0023" + "00000000");
+    expect(frame.toHex()).toBe(hex("0000000a 00000009 0023 00000000"));
     const reader = new Reader(frame).reset(4, frame.length - 4);
     expect(decodeResponseHeader(reader, apiVersionsApi, 0).correlationId).toBe(9);
   });

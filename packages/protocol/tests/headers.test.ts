@@ -15,6 +15,9 @@ import {
   saslHandshakeApi,
 } from "../src/index.ts";
 
+/** Spaces show the fields. */
+const hex = (text: string): string => text.replaceAll(" ", "");
+
 const reader = (hex: string): Reader => new Reader(Uint8Array.fromHex(hex.replaceAll(" ", "")));
 
 describe("request header", () => {
@@ -28,9 +31,9 @@ describe("request header", () => {
   test("has a client id with an int16 length, flexible or not", () => {
     const writer = new Writer(8);
     encodeRequestHeader(writer, fetchApi, 11, 7, "kcat");
-    expect(writer.toBytes().toHex()).toBe("0001" + "000b" + "00000007" + "00046b636174");
+    expect(writer.toBytes().toHex()).toBe(hex("0001 000b 00000007 00046b636174"));
     encodeRequestHeader(writer.reset(), fetchApi, 12, -1, null);
-    expect(writer.toBytes().toHex()).toBe("0001" + "000c" + "ffffffff" + "ffff" + "00");
+    expect(writer.toBytes().toHex()).toBe(hex("0001 000c ffffffff ffff 00"));
   });
 
   test("comes back, null as empty, unknown tags skipped, and leaves the body", () => {

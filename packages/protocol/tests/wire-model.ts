@@ -5,8 +5,8 @@ import { exists, fallback, isNullable } from "./random-value.ts";
 
 /**
  * The encoding once more, written for clarity alone: it shares nothing with the compiler, so that
- * the two check each other. It also knows where the structure of a message lies (lengths, counts,
- * markers, tags) and can lie there.
+ * the two check each other. It also knows where the structure of a message is (lengths, counts,
+ * markers, tags), so that a test can lie there.
  */
 
 export type SiteKind = "int16" | "int32" | "uvarint" | "marker" | "tagCount" | "tagSize";
@@ -15,16 +15,10 @@ export interface Site {
   readonly kind: SiteKind;
   /** The honest value: a length, a count (compact ones plus one), a marker. */
   readonly value: number;
-  /** Where it lies in the honest message, and behind it how many bytes follow. */
+  /** Where it lies in the message, and how many bytes it takes. */
   readonly position: number;
+  readonly width: number;
   readonly field: string;
-}
-
-export interface Lie {
-  /** Index of the site to lie at. */
-  readonly site: number;
-  /** What is written in its place. */
-  readonly bytes: readonly number[];
 }
 
 /** Extra tagged fields for each struct, raw: [tag, bytes]. */
@@ -49,7 +43,6 @@ export class WireModel {
 
   constructor(
     private readonly when: At,
-    private readonly lie?: Lie,
     private readonly extraTags: ExtraTags = [],
   ) {}
 
@@ -63,9 +56,8 @@ export class WireModel {
   }
 
   private site(kind: SiteKind, value: number, honest: number[], field: string): void {
-    const index = this.sites.length;
-    this.sites.push({ kind, value, position: this.bytes.length, field });
-    this.push(this.lie?.site === index ? this.lie.bytes : honest);
+    this.sites.push({ kind, value, position: this.bytes.length, width: honest.length, field });
+    this.push(honest);
   }
 
   private int(value: number, bytes: number): void {
@@ -153,8 +145,8 @@ export class WireModel {
   }
 
   private tagged(field: FieldNode, set: unknown, name: string): void {
-    // The content is written apart to learn its size; sites in it are not lied at.
-    const inner = new WireModel(this.when, undefined, this.extraTags);
+    // The content is written apart to learn its size; its sites are not listed.
+    const inner = new WireModel(this.when, this.extraTags);
     inner.value(field.type, set, false, name);
     this.site("tagSize", inner.bytes.length, uvarintBytes(inner.bytes.length), name);
     this.push(inner.bytes);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { AssertionError, Prng } from "@mantou/base";
 import { DecodeError, Reader, Writer } from "../../src/index.ts";
-import { saturate } from "../../src/schema/reader.ts";
+import { saturate } from "../../src/schema/number-reader.ts";
 import { seed } from "../messages.ts";
 
 const reader = (hex: string): Reader => new Reader(Uint8Array.fromHex(hex.replaceAll(" ", "")));
