@@ -11,6 +11,7 @@ import {
   Writer,
 } from "@mantou/protocol";
 import { ClientError, throwIfError } from "./errors.ts";
+import { AnswerQueue } from "./answer-queue.ts";
 import { openTransport, type Transport, type TransportOptions } from "./transport.ts";
 import { VersionTable } from "./versions.ts";
 
@@ -37,13 +38,6 @@ export interface Exchange<Response> {
   readonly bytes: Uint8Array;
 }
 
-/** What waits for the next frame: frames come in the order of their requests. */
-interface Waiting {
-  settle(frame: Uint8Array): void;
-  fail(error: ClientError): void;
-  readonly what: string;
-}
-
 const FRAME_PREFIX_BYTES = 4;
 const SOFTWARE_NAME = "mantou-client";
 const SOFTWARE_VERSION = "0.1.0";
@@ -55,7 +49,7 @@ export class Connection {
   /** Resolves, once, with the reason for which the connection ended. */
   readonly closed: Promise<ClientError>;
   private readonly transport: Transport;
-  private readonly waiting: Waiting[] = [];
+  private readonly waiting = new AnswerQueue();
   private readonly writer = new Writer(4096);
   private readonly clientId: string | null;
   private readonly requestTimeoutMs: number;
@@ -242,38 +236,17 @@ export class Connection {
 
   private wait(what: string, timeoutMs = this.requestTimeoutMs): Promise<Uint8Array> {
     if (this.ended !== null) return Promise.reject(this.ended);
-    return new Promise((resolve, reject) => {
-      // A late answer still takes its place in the order, so the entry stays when time is up.
-      const timer = setTimeout(() => {
-        const error = `${this.where} did not answer ${what} within ${timeoutMs} ms`;
-        reject(new ClientError("TIMED_OUT", error));
-      }, timeoutMs);
-      this.waiting.push({
-        what,
-        settle: (frame) => {
-          clearTimeout(timer);
-          resolve(frame);
-        },
-        fail: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      });
-    });
+    return this.waiting.wait(what, timeoutMs, this.where);
   }
 
   private onFrame(frame: Uint8Array): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.malformed(`${this.where} sent a frame that nobody asked for`);
-    else next.settle(frame);
+    if (this.waiting.settle(frame)) return;
+    this.malformed(`${this.where} sent a frame that nobody asked for`);
   }
 
   private onEnd(reason: ClientError): void {
     this.ended = reason;
-    for (const waiting of this.waiting.splice(0)) {
-      const error = new ClientError(reason.code, `${waiting.what}: ${reason.message}`);
-      waiting.fail(error);
-    }
+    this.waiting.fail(reason);
   }
 
   private async negotiate(): Promise<void> {

@@ -1,4 +1,5 @@
 import { BatchBuilder, type BatchOptions, type RecordInput } from "@mantou/protocol";
+import { ClientError } from "./errors.ts";
 import type { Delivery } from "./messages.ts";
 
 interface Sent {
@@ -68,6 +69,15 @@ export class ProducerBatch {
         timestamp: appendTimestamp < 0 ? timestamp : appendTimestamp,
       });
     }
+  }
+
+  /** The error of a batch that has waited for too long: why the last attempt failed. */
+  late(deliveryTimeoutMs: number): ClientError {
+    const cause = this.lastError;
+    const why = cause instanceof Error ? `: ${cause.message}` : "";
+    const what = `${this.recordsCount} records for ${this.topic}-${this.partition}`;
+    const message = `${what} were not delivered within ${deliveryTimeoutMs} ms${why}`;
+    return new ClientError("TIMED_OUT", message, { cause });
   }
 
   fail(error: unknown): void {

@@ -1,30 +1,16 @@
 import { ZERO_UUID } from "@mantou/base";
-import { ErrorCode, initProducerIdApi, produceApi, type ProduceResponse } from "@mantou/protocol";
+import { ErrorCode, produceApi } from "@mantou/protocol";
 import type { Cluster } from "./cluster.ts";
 import { codecs } from "./codecs.ts";
 import type { Connection } from "./connection.ts";
-import { BrokerError, brokerError, ClientError, isRetriable, throwIfError } from "./errors.ts";
-import type { TopicMetadata } from "./metadata.ts";
+import { BrokerError, brokerError, ClientError, isRetriable } from "./errors.ts";
+import { type Parcel, type PartitionResult, resultsOf, topicDataOf } from "./produce-request.ts";
 import type { ProducerBatch } from "./producer-batch.ts";
+import { ProducerIdentity } from "./producer-identity.ts";
 import { ProducerLane } from "./producer-lane.ts";
+import { ProducerLink } from "./producer-link.ts";
 import type { ProducerSettings } from "./producer-options.ts";
 import { backoffMs, retrying } from "./retry.ts";
-
-/** One broker that leads something: a connection, and what is on its way there. */
-interface Link {
-  connection: Connection | null;
-  isConnecting: boolean;
-  requests: number;
-  notBeforeMs: number;
-  failures: number;
-}
-
-/** A batch that goes out, and the lane it belongs to. */
-interface Parcel {
-  readonly lane: ProducerLane;
-  readonly batch: ProducerBatch;
-  readonly bytes: Uint8Array;
-}
 
 const REQUESTS_MAX = 5;
 /** While anything is pending, it is looked at this often even if nothing happens. */
@@ -36,12 +22,9 @@ const TOPIC_IDS_SINCE = 13;
 export class ProducerSender {
   private readonly lanes = new Map<string, ProducerLane>();
   private readonly busy = new Set<ProducerLane>();
-  private readonly links = new Map<number, Link>();
+  private readonly links = new Map<number, ProducerLink>();
   private readonly refreshing = new Set<string>();
-  private producer: { readonly id: number; readonly epoch: number } | null = null;
-  private isAskingForId = false;
-  /** A sequence number is missing for good: no more are given until a new producer id is here. */
-  private isBroken = false;
+  private readonly identity: ProducerIdentity;
   private isScheduled = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   /** Batches do not linger. */
@@ -54,7 +37,10 @@ export class ProducerSender {
     private readonly onSettled: (batch: ProducerBatch) => void,
     /** Called when a topic was learnt (null), or cannot be. */
     private readonly onTopic: (topic: string, error: unknown) => void,
-  ) {}
+  ) {
+    const { deliveryTimeoutMs, requestTimeoutMs } = settings;
+    this.identity = new ProducerIdentity(cluster, deliveryTimeoutMs, requestTimeoutMs);
+  }
 
   lane(topic: string, partition: number): ProducerLane {
     const key = `${partition} ${topic}`;
@@ -99,10 +85,7 @@ export class ProducerSender {
       .then(
         () => this.onTopic(topic, null),
         (error: unknown) => {
-          for (const lane of this.busy) {
-            if (lane.topic !== topic) continue;
-            for (const batch of lane.expired(Infinity)) this.fail(lane, batch, error);
-          }
+          for (const lane of this.busy) if (lane.topic === topic) this.failQueued(lane, error);
           this.onTopic(topic, error);
         },
       )
@@ -119,9 +102,10 @@ export class ProducerSender {
     this.expire(now);
     if (this.busy.size === 0) return;
     let wakeMs = now + IDLE_LOOK_MS;
-    if (this.settings.idempotent && this.isBroken) this.startOver();
-    if (this.settings.idempotent && this.producer === null) {
-      this.askForId();
+    const { idempotent } = this.settings;
+    if (idempotent && this.identity.isBroken) this.identity.startOver([...this.lanes.values()]);
+    if (idempotent && this.identity.current === null) {
+      this.identity.ask((error) => this.onIdentity(error));
     } else {
       const due = new Map<number, ProducerLane[]>();
       for (const lane of this.busy) wakeMs = Math.min(wakeMs, this.look(lane, now, due));
@@ -138,7 +122,7 @@ export class ProducerSender {
       return Infinity;
     }
     const batch = lane.head();
-    if (batch === undefined || (this.isBroken && batch.identity === null)) return Infinity;
+    if (batch === undefined || (this.identity.isBroken && batch.identity === null)) return Infinity;
     const lingers = !this.isHurried && !batch.isFull && batch.attempts === 0;
     const readyMs = lingers ? batch.createdMs + this.settings.lingerMs : 0;
     const waitMs = Math.max(readyMs, lane.notBeforeMs);
@@ -155,17 +139,16 @@ export class ProducerSender {
     const topic = this.cluster.knownTopic(lane.topic);
     const leaderId = topic?.partitions[lane.partition]?.leaderId ?? -1;
     if (leaderId >= 0) return leaderId;
-    if (topic !== undefined) {
-      this.cluster.forget(lane.topic);
-      lane.notBeforeMs = performance.now() + backoffMs(3);
-    } else this.refresh(lane.topic);
+    if (topic === undefined) this.refresh(lane.topic);
+    else lane.notBeforeMs = performance.now() + backoffMs(3);
+    this.cluster.forget(lane.topic);
     return -1;
   }
 
   private sendTo(brokerId: number, lanes: ProducerLane[], now: number): void {
     let link = this.links.get(brokerId);
     if (link === undefined) {
-      link = { connection: null, isConnecting: false, requests: 0, notBeforeMs: 0, failures: 0 };
+      link = new ProducerLink();
       this.links.set(brokerId, link);
     }
     const { connection } = link;
@@ -189,7 +172,7 @@ export class ProducerSender {
 
   private pack(lane: ProducerLane): Parcel | null {
     const batch = lane.head() as ProducerBatch;
-    lane.start(this.producer);
+    lane.start(this.identity.current);
     try {
       const { codec } = this.settings;
       return { lane, batch, bytes: batch.encode({ codec, codecs }) };
@@ -199,7 +182,7 @@ export class ProducerSender {
     }
   }
 
-  private connect(brokerId: number, link: Link, lanes: readonly ProducerLane[]): void {
+  private connect(brokerId: number, link: ProducerLink, lanes: readonly ProducerLane[]): void {
     link.isConnecting = true;
     this.cluster
       .broker(brokerId)
@@ -225,11 +208,15 @@ export class ProducerSender {
       });
   }
 
-  private async produce(link: Link, connection: Connection, parcels: Parcel[]): Promise<void> {
+  private async produce(
+    link: ProducerLink,
+    connection: Connection,
+    parcels: Parcel[],
+  ): Promise<void> {
     link.requests += 1;
     try {
       const { acks, requestTimeoutMs } = this.settings;
-      const topics = this.group(parcels);
+      const topics = topicDataOf(this.cluster, parcels);
       const hasIds = topics.every(({ topicId }) => topicId !== ZERO_UUID);
       const versionMax = hasIds ? Infinity : TOPIC_IDS_SINCE - 1;
       const version = connection.versions.pick(produceApi, versionMax);
@@ -239,7 +226,9 @@ export class ProducerSender {
         for (const { lane, batch } of parcels) this.complete(lane, batch, -1, -1);
       } else {
         const options = { timeoutMs: requestTimeoutMs };
-        this.settle(parcels, await connection.send(produceApi, version, request, options));
+        const response = await connection.send(produceApi, version, request, options);
+        const results = resultsOf(response, topics, parcels);
+        for (const [index, parcel] of parcels.entries()) this.settle(parcel, results[index]);
       }
     } catch (error) {
       if (error instanceof ClientError && error.code === "TIMED_OUT") connection.close();
@@ -250,46 +239,17 @@ export class ProducerSender {
     }
   }
 
-  private group(parcels: readonly Parcel[]) {
-    const topics = new Map<string, { index: number; records: Uint8Array }[]>();
-    for (const { lane, bytes } of parcels) {
-      const entry = { index: lane.partition, records: bytes };
-      const entries = topics.get(lane.topic);
-      if (entries === undefined) topics.set(lane.topic, [entry]);
-      else entries.push(entry);
-    }
-    return [...topics].map(([name, partitionData]) => {
-      const topicId = this.cluster.knownTopic(name)?.topicId ?? ZERO_UUID;
-      return { name, topicId, partitionData };
-    });
-  }
-
-  private settle(parcels: readonly Parcel[], response: ProduceResponse): void {
-    type Result = ProduceResponse["responses"][number]["partitionResponses"][number];
-    const results = new Map<string, Result>();
-    for (const topic of response.responses) {
-      for (const result of topic.partitionResponses) {
-        results.set(`${result.index} ${topic.name}`, result);
-        results.set(`${result.index} ${topic.topicId}`, result);
-      }
-    }
-    for (const { lane, batch } of parcels) {
-      const topic: TopicMetadata | undefined = this.cluster.knownTopic(lane.topic);
-      const result =
-        results.get(`${lane.partition} ${lane.topic}`) ??
-        results.get(`${lane.partition} ${topic?.topicId ?? ""}`);
-      if (result === undefined) {
-        const why = `the broker did not answer for ${lane.topic}-${lane.partition}`;
-        this.failed(lane, batch, new ClientError("MALFORMED", why));
-      } else if (result.errorCode === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
-        this.complete(lane, batch, -1, -1);
-      } else {
-        const what = `produce to ${lane.topic}-${lane.partition}`;
-        const error = brokerError(result.errorCode, what, result.errorMessage);
-        if (error === null) {
-          this.complete(lane, batch, result.baseOffset, result.logAppendTimeMs);
-        } else this.failed(lane, batch, error);
-      }
+  private settle({ lane, batch }: Parcel, result: PartitionResult | undefined): void {
+    const where = `${lane.topic}-${lane.partition}`;
+    if (result === undefined) {
+      const why = `the broker did not answer for ${where}`;
+      this.failed(lane, batch, new ClientError("MALFORMED", why));
+    } else if (result.errorCode === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
+      this.complete(lane, batch, -1, -1);
+    } else {
+      const error = brokerError(result.errorCode, `produce to ${where}`, result.errorMessage);
+      if (error === null) this.complete(lane, batch, result.baseOffset, result.logAppendTimeMs);
+      else this.failed(lane, batch, error);
     }
   }
 
@@ -305,14 +265,16 @@ export class ProducerSender {
     batch.lastError = error;
     if (error instanceof BrokerError && isRetriable(error)) this.cluster.forget(lane.topic);
     const isLate = performance.now() - batch.createdMs >= this.settings.deliveryTimeoutMs;
-    if (!this.settings.retry || isLate) this.fail(lane, batch, error);
-    else if (lane.failed(batch, error, this.isBroken) === "failed") this.fail(lane, batch, error);
+    const isFinal = !this.settings.retry || isLate;
+    if (isFinal || lane.failed(batch, error, this.identity.isBroken) === "failed") {
+      this.fail(lane, batch, error);
+    }
   }
 
   /** Gives a batch up. Where it had a number, that number is missing from now on. */
   private fail(lane: ProducerLane, batch: ProducerBatch, error: unknown): void {
     lane.finish(batch);
-    if (batch.identity !== null) this.isBroken = true;
+    if (batch.identity !== null) this.identity.isBroken = true;
     batch.fail(error);
     this.onSettled(batch);
   }
@@ -321,45 +283,18 @@ export class ProducerSender {
     const { deliveryTimeoutMs } = this.settings;
     for (const lane of this.busy) {
       for (const batch of lane.expired(now - deliveryTimeoutMs)) {
-        const cause = batch.lastError;
-        const why = cause instanceof Error ? `: ${cause.message}` : "";
-        const what = `${batch.recordsCount} records for ${lane.topic}-${lane.partition}`;
-        const message = `${what} were not delivered within ${deliveryTimeoutMs} ms${why}`;
-        this.fail(lane, batch, new ClientError("TIMED_OUT", message, { cause }));
+        this.fail(lane, batch, batch.late(deliveryTimeoutMs));
       }
     }
   }
 
-  /** Once nothing numbered is unsettled, a new producer id makes the old numbers meaningless. */
-  private startOver(): void {
-    for (const lane of this.busy) if (lane.hasNumbered) return;
-    for (const lane of this.lanes.values()) lane.resetSequence();
-    this.producer = null;
-    this.isBroken = false;
+  private onIdentity(error: unknown): void {
+    if (error !== null) for (const lane of this.busy) this.failQueued(lane, error);
+    this.schedule();
   }
 
-  private askForId(): void {
-    if (this.isAskingForId) return;
-    this.isAskingForId = true;
-    retrying(this.settings.deliveryTimeoutMs, async () => {
-      const request = { transactionalId: null, transactionTimeoutMs: 0x7fffffff };
-      const answer = await this.cluster.call(
-        await this.cluster.any(),
-        initProducerIdApi,
-        request,
-        this.settings.requestTimeoutMs,
-      );
-      throwIfError(answer.errorCode, "InitProducerId");
-      this.producer = { id: answer.producerId, epoch: answer.producerEpoch };
-    })
-      .catch((error: unknown) => {
-        for (const lane of this.busy) {
-          for (const batch of lane.expired(Infinity)) this.fail(lane, batch, error);
-        }
-      })
-      .finally(() => {
-        this.isAskingForId = false;
-        this.schedule();
-      });
+  /** Gives up what is not under way. */
+  private failQueued(lane: ProducerLane, error: unknown): void {
+    for (const batch of lane.expired(Infinity)) this.fail(lane, batch, error);
   }
 }

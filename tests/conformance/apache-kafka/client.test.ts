@@ -68,16 +68,14 @@ describe.skipIf(missing !== null)(
       const ours = await consumer.read(500);
       const theirs = await runKafkaTool("kafka-console-consumer", [
         ...bootstrap,
-        ...[
-          "--topic",
-          "codecs",
-          "--partition",
-          "0",
-          "--offset",
-          "earliest",
-          "--max-messages",
-          "500",
-        ],
+        "--topic",
+        "codecs",
+        "--partition",
+        "0",
+        "--offset",
+        "earliest",
+        "--max-messages",
+        "500",
       ]);
       const text = (value: Uint8Array | null): string =>
         new TextDecoder().decode(value ?? undefined);

@@ -1,10 +1,5 @@
 export { BatchBuilder, type BatchOptions, encodeBatch, type RecordInput } from "./batch-builder.ts";
-export {
-  type BatchChecks,
-  batchFault,
-  INFLATED_BYTES_MAX,
-  producedBatchFault,
-} from "./batch-fault.ts";
+export { batchFault, INFLATED_BYTES_MAX } from "./batch-fault.ts";
 export {
   addSequence,
   BATCH_HEADER_BYTES,
@@ -35,12 +30,7 @@ export {
 export { getInt64, putInt64 } from "./int64.ts";
 export { lz4Codec } from "./lz4-frame.ts";
 export { checkPayload } from "./payload.ts";
-export {
-  checkRecords,
-  RecordCursor,
-  type RecordHeader,
-  type RecordsContext,
-} from "./record-cursor.ts";
+export { RecordCursor, type RecordHeader, type RecordsContext } from "./record-cursor.ts";
 export { BatchFault, RecordsError } from "./records-error.ts";
 export { snappyCodec } from "./snappy-framing.ts";
 export { ByteCursor, putVarint, varintSize } from "./varint.ts";

@@ -1,4 +1,3 @@
-import { BatchFault, RecordsError } from "./records-error.ts";
 import { ByteCursor } from "./varint.ts";
 
 /** One header of a record. Kafka allows a null value, and the same key more than once. */
@@ -132,22 +131,5 @@ export class RecordCursor {
 
   private part(offset: number, length: number): Uint8Array | null {
     return length < 0 ? null : this.cursor.bytes.subarray(offset, offset + length);
-  }
-}
-
-/** Walks all records of a payload; throws RecordsError where they are not what Kafka would take. */
-export function checkRecords(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  recordsCount: number,
-  keysRequired: boolean,
-): void {
-  const context = { baseOffset: 0, baseTimestamp: 0, appendTimestamp: null, recordsCount };
-  const cursor = new RecordCursor().at(bytes, start, end, context);
-  while (cursor.next()) {
-    if (keysRequired && cursor.keyLength < 0) {
-      throw new RecordsError(BatchFault.KEY_MISSING, `record ${cursor.index} has no key`);
-    }
   }
 }
