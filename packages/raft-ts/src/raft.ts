@@ -214,7 +214,8 @@ export class Raft {
   private deadline(): number | null {
     const { core } = this;
     const { role } = core;
-    if (role.kind === "leader") return role.heartbeatDeadlineMs;
+    // A leader of nobody has nobody to hold back: an idle single node never wakes up.
+    if (role.kind === "leader") return role.progress.size > 0 ? role.heartbeatDeadlineMs : null;
     return isElectable(core) ? role.deadlineMs : null;
   }
 

@@ -73,7 +73,6 @@ const bugs: readonly Bug[] = [
     file: "leader.ts",
     find: " || core.log.termAt(index) !== core.term",
     replace: "",
-    firstSeed: 400,
   },
   {
     name: "a heartbeat commits more than the follower is known to share",
@@ -98,7 +97,6 @@ const bugs: readonly Bug[] = [
     file: "change.ts",
     find: "if (latestIndex > core.commit)",
     replace: "if (latestIndex < 0)",
-    firstSeed: 340,
   },
   {
     name: "a leader reads without asking",
@@ -126,7 +124,7 @@ const bugs: readonly Bug[] = [
   },
 ];
 
-const SEEDS_MAX = 600;
+const SEEDS_MAX = 3_000;
 const sources = join(import.meta.dir, "..", "src");
 const base = join(import.meta.dir, "..", "..", "base", "src", "index.ts");
 let directory = "";

@@ -43,7 +43,36 @@ const ACTIONS = 400;
 const STEP_MS_MAX = 25;
 const CALM_MS = 20_000;
 
+/** Leaders that come and go with tails of their own: figure 8's weather. */
+const DEPOSED: Partial<Plan["weights"]> = { isolateLeader: 30, heal: 25, propose: 30, rest: 25 };
+/** Members that come and go, under leaders that do. */
+const CHANGING: Partial<Plan["weights"]> = { change: 60, isolateLeader: 20, heal: 20, propose: 20 };
+
 function drawPlan(prng: Prng): Plan {
+  const plan = drawAnyPlan(prng);
+  const { weights } = plan;
+  switch (prng.below(4)) {
+    case 0:
+      return {
+        ...plan,
+        voters: 3,
+        messageBytesMax: 1,
+        delayMsMax: prng.pick([20, 60]),
+        weights: { ...weights, ...DEPOSED },
+      };
+    case 1:
+      return {
+        ...plan,
+        voters: prng.between(2, 4),
+        spares: 2,
+        weights: { ...weights, ...CHANGING },
+      };
+    default:
+      return plan;
+  }
+}
+
+function drawAnyPlan(prng: Prng): Plan {
   const often = (low: number, high: number): number =>
     prng.chance(1, 3) ? 0 : prng.between(low, high);
   return {
@@ -65,7 +94,7 @@ function drawPlan(prng: Prng): Plan {
       stall: often(2, 10),
       heal: 8,
       snapshot: often(2, 12),
-      change: prng.chance(1, 4) ? 40 : often(2, 12),
+      change: often(2, 12),
       transfer: often(1, 6),
       campaign: often(1, 6),
       slowDisk: often(1, 6),
