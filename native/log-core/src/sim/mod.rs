@@ -136,6 +136,11 @@ impl SimVfs {
         self.world().capacity = bytes;
     }
 
+    /// Bytes that files take on the volume.
+    pub fn used_bytes(&self) -> u64 {
+        self.world().used_bytes()
+    }
+
     /// Whether files count as being in memory (they do at first).
     pub fn set_resident(&self, resident: bool) {
         self.world().resident = resident;
