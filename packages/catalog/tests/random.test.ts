@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { Prng, type Uuid, ZERO_UUID } from "@mantou/base";
 import {
   type CatalogImage,
@@ -13,6 +13,9 @@ import {
 } from "../src/index.ts";
 import { recordFormats } from "../src/records.ts";
 import { Cluster } from "./fixtures.ts";
+
+// The long form takes a minute.
+setDefaultTimeout(120_000);
 
 const seeds = process.env["MANTOU_LONG"] === "1" ? 500 : 30;
 const steps = 150;

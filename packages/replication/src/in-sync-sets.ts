@@ -115,14 +115,23 @@ export class InSyncSets {
     if (isr.length < this.members(slot, inSync).length) this.propose(logId, slot, isr);
   }
 
-  /** The proposal will not come into force. */
-  withdraw(slot: number): void {
-    const { followers } = this;
-    this.columns.isrPending[slot] = 0;
+  /**
+   * The proposal will not come into force. False when it is not the one that is under way: an
+   * answer to an earlier proposal must not make the watermark forget who may be in sync by now.
+   */
+  withdraw(slot: number, change: IsrChange): boolean {
+    const { columns, followers } = this;
+    const isCurrent =
+      columns.isrPending[slot] === 1 &&
+      change.leaderEpoch === columns.leaderEpochs[slot] &&
+      change.partitionEpoch === columns.partitionEpochs[slot];
+    if (!isCurrent) return false;
+    columns.isrPending[slot] = 0;
     const from = slot * followers.width;
     for (let at = from; at < from + followers.width; at += 1) {
       followers.flags[at] = (followers.flags[at] as number) & FollowerFlag.IN_SYNC;
     }
+    return true;
   }
 
   private members(slot: number, counts: (place: number) => boolean): number[] {

@@ -62,7 +62,7 @@ export type PartitionInput =
   | { readonly kind: "leaderWatermark"; readonly logId: LogId; readonly highWatermark: number }
   | { readonly kind: "truncated"; readonly logId: LogId; readonly endOffset: number }
   | { readonly kind: "trimmed"; readonly logId: LogId; readonly startOffset: number }
-  | { readonly kind: "isrRefused"; readonly logId: LogId }
+  | { readonly kind: "isrRefused"; readonly change: IsrChange }
   | { readonly kind: "failed"; readonly logId: LogId }
   | { readonly kind: "tick" };
 

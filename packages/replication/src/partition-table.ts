@@ -1,6 +1,7 @@
-import { type LogId, assert, unreachable } from "@mantou/base";
+import { type LogId, assert } from "@mantou/base";
 import { InSyncSets } from "./in-sync-sets.ts";
 import type {
+  IsrChange,
   Membership,
   OpenedPartition,
   PartitionInput,
@@ -8,6 +9,7 @@ import type {
   PartitionTableOptions,
 } from "./partition-inputs.ts";
 import { PartitionReads, Role } from "./partition-reads.ts";
+import { stepPartitions } from "./partition-step.ts";
 
 /** Bits of `marks`: what the next `take` has to tell of a partition. */
 const Mark = { HIGH_WATERMARK: 1, EPOCHS: 2 } as const;
@@ -22,9 +24,8 @@ const Mark = { HIGH_WATERMARK: 1, EPOCHS: 2 } as const;
  * and `durableEnd` (fsynced). The high watermark is the smallest durable end in the in-sync set,
  * so nobody ever reads a record that a crash can take back. It only rises.
  *
- * Roles: closed -> opened -> leader or follower, either way any number of times with a higher
- * leader epoch each -> closed. A failed log keeps its role and serves nothing until it is
- * opened again.
+ * Roles: closed -> leader or follower, any number of times with a higher leader epoch each ->
+ * closed. A failed log keeps its role and serves nothing until it is opened again.
  */
 export class PartitionTable extends PartitionReads {
   private readonly inSync: InSyncSets;
@@ -42,38 +43,7 @@ export class PartitionTable extends PartitionReads {
 
   /** Any input by its name; the hot ones have methods. Times are monotonic milliseconds. */
   step(input: PartitionInput, nowMs: number): void {
-    switch (input.kind) {
-      case "opened":
-        return this.opened(input.logId, input.state, nowMs);
-      case "closed":
-        return this.closed(input.logId);
-      case "leadership":
-        return this.led(input, nowMs);
-      case "appended":
-        return this.appended(input.logId, input.endOffset);
-      case "replicated":
-        return this.replicated(input.logId, input.baseOffset, input.endOffset, input.batchEpoch);
-      case "written":
-        return void this.written(input.logId, input.endOffset);
-      case "durable":
-        return void this.durable(input.logId, input.endOffset);
-      case "fetched":
-        return this.fetched(input.logId, input.nodeId, input.fetchedEnd, input.durableEnd, nowMs);
-      case "leaderWatermark":
-        return this.leaderWatermark(input.logId, input.highWatermark);
-      case "truncated":
-        return this.truncated(input.logId, input.endOffset);
-      case "trimmed":
-        return this.trimmed(input.logId, input.startOffset);
-      case "isrRefused":
-        return this.isrRefused(input.logId);
-      case "failed":
-        return this.failed(input.logId);
-      case "tick":
-        return this.tick(nowMs);
-      default:
-        return unreachable(input);
-    }
+    stepPartitions(this, input, nowMs);
   }
 
   /** Hands over what has gathered since the last call. */
@@ -256,12 +226,15 @@ export class PartitionTable extends PartitionReads {
     this.raise(logId, slot, startOffset);
   }
 
-  /** The controller has refused the proposed in-sync set, and it will not come into force. */
-  isrRefused(logId: LogId): void {
+  /**
+   * The controller has refused this proposal and it can no longer come into force. Never to be
+   * called for one that was merely not answered: it may have been committed.
+   */
+  isrRefused(change: IsrChange): void {
+    const { logId } = change;
     const slot = this.columns.slotOf(logId);
-    if (slot < 0) return;
-    this.inSync.withdraw(slot);
-    if (this.columns.roles[slot] === Role.LEADER) this.advance(logId, slot);
+    if (slot < 0 || this.columns.roles[slot] !== Role.LEADER) return;
+    if (this.inSync.withdraw(slot, change)) this.advance(logId, slot);
   }
 
   /** A write failed. Nothing is known of what was under way; the log must be opened again. */
@@ -276,10 +249,6 @@ export class PartitionTable extends PartitionReads {
     for (const [logId, slot] of this.columns.openSlots()) {
       if (this.columns.roles[slot] === Role.LEADER) this.inSync.proposeLeaves(logId, slot, nowMs);
     }
-  }
-
-  private led(input: Extract<PartitionInput, { kind: "leadership" }>, nowMs: number): void {
-    this.leadership(input.logId, input.leader, input.leaderEpoch, input.membership, nowMs);
   }
 
   private advance(logId: LogId, slot: number): void {
