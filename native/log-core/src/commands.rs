@@ -1,6 +1,7 @@
 //! Commands that change which bytes a log has, carried out by the writer in queue order.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,11 +56,16 @@ impl Writer<'_> {
             );
         }
         if let Command::Remove { .. } = command {
-            let answer = self.remove(&log);
-            return core.janitor.push(Chore::Persist {
+            let (reply, folder) = match self.remove(&log) {
+                Ok(folder) => (Ok(Reply::Done), folder),
+                Err(error) => (Err(error), None),
+            };
+            core.janitor.push(Chore::Persist {
                 request,
-                reply: answer,
+                reply,
+                folder,
             });
+            return;
         }
         if log.lock().status != Status::Online {
             let text = format!("{} is offline; open it again", log.name());
@@ -75,17 +81,20 @@ impl Writer<'_> {
                 limit,
                 now_ms,
                 ..
-            } => (
-                self.retain(&log, (retention_ms, retention_bytes), limit, now_ms),
-                false,
-            ),
+            } => {
+                let before = log.lock().start_offset;
+                let answer = self.retain(&log, (retention_ms, retention_bytes), limit, now_ms);
+                (answer, log.lock().start_offset != before)
+            }
             other => (Err(StoreError::new("INVALID", format!("{other:?}"))), false),
         };
         match answer {
             Ok(reply) if persist => {
+                let reply = Ok(reply);
                 core.janitor.push(Chore::Persist {
                     request,
-                    reply: Ok(reply),
+                    reply,
+                    folder: None,
                 });
             }
             other => core.complete(request, other),
@@ -438,7 +447,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn remove(&mut self, log: &Arc<Log>) -> Answer {
+    /// Gives the renamed folder, if there is one, and the delay after which it may go.
+    fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(PathBuf, u64)>, StoreError> {
         self.settle(log);
         let (segments, delay) = {
             let mut inner = log.lock();
@@ -458,11 +468,12 @@ impl Writer<'_> {
             &log.topic_id,
             unique,
         ));
+        let mut renamed = None;
         match self.core.vfs.rename(&folder, &deleted) {
             Ok(()) => {
                 let synced = self.core.vfs.fsync_dir(&self.core.directory);
                 synced.map_err(|error| failed(log, &error))?;
-                self.core.deletes.push(Job::Folder(deleted), delay);
+                renamed = Some((deleted, delay));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -475,7 +486,7 @@ impl Writer<'_> {
             self.core.files.forget(segment.key);
         }
         self.core.indexes.forget_log(log.id);
-        Ok(Reply::Done)
+        Ok(renamed)
     }
 }
 

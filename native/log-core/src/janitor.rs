@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use crate::api::{Durability, Reply, StoreError};
 use crate::append::spill;
 use crate::checkpoint::{Checkpoint, CheckpointEntry, Point, leader_epochs};
 use crate::core::Core;
+use crate::deleter::Job;
 use crate::log::{Log, Segment, Status};
 use crate::names::{CHECKPOINT, INDEX, LEADER_EPOCHS, TIME_INDEX};
 use crate::tasks::{Taken, TaskQueue};
@@ -35,6 +36,9 @@ pub enum Chore {
     Persist {
         request: u64,
         reply: Result<Reply, StoreError>,
+        /// A folder that may go once the checkpoint no longer names its log: before that, a
+        /// crash would make a log without its data of it.
+        folder: Option<(PathBuf, u64)>,
     },
 }
 
@@ -97,14 +101,36 @@ pub fn run(core: &Core) {
             Chore::Checkpoint { request } => {
                 core.complete(request, checkpoint_all(core).map(|()| Reply::Done));
             }
-            Chore::Persist { request, reply } => {
+            persist => {
+                // All that wait for the same file share it.
+                let is_persist = |chore: &Chore| matches!(chore, Chore::Persist { .. });
+                let more = core.janitor.tasks.take_more(is_persist);
                 let written = write_checkpoint(core, false);
-                core.complete(request, written.and(reply));
+                for chore in std::iter::once(persist).chain(more) {
+                    persisted(core, chore, &written);
+                }
             }
         }
         core.sink.burst_end();
         core.janitor.tasks.finished();
     }
+}
+
+fn persisted(core: &Core, chore: Chore, written: &Result<(), StoreError>) {
+    let Chore::Persist {
+        request,
+        reply,
+        folder,
+    } = chore
+    else {
+        return;
+    };
+    if written.is_ok()
+        && let Some((folder, delay_ms)) = folder
+    {
+        core.deletes.push(Job::Folder(folder), delay_ms);
+    }
+    core.complete(request, written.clone().and(reply));
 }
 
 /// Cuts zeros behind the data off and syncs data and indexes: from here on nothing of the

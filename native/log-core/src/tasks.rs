@@ -103,6 +103,14 @@ impl<T> TaskQueue<T> {
         }
     }
 
+    /// Takes the tasks at the front for which `fits` holds; they belong to the one that is
+    /// running already.
+    pub fn take_more(&self, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut state = self.lock();
+        let count = state.tasks.iter().take_while(|task| fits(task)).count();
+        state.tasks.drain(..count).collect()
+    }
+
     /// What is queued is still worked off; nothing new is taken.
     pub fn close(&self) {
         self.lock().closed = true;
