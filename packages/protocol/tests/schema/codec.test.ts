@@ -110,7 +110,16 @@ describe("one shape for all versions", () => {
       hex("00000001 00 0277 01 00 01 00000009 01 00 00"),
     );
     expect(decode("00000001 00 0277 01 00 ff 00", 3).cursor).toBeNull();
-    expect(() => decode("00000001 00 0277 01 00 02 00", 3)).toThrow(/presence marker 2/);
+    for (const [marker, value] of [
+      ["00", 0],
+      ["02", 2],
+      ["fe", -2],
+      ["80", -128],
+    ] as const) {
+      expect(() => decode(`00000001 00 0277 01 00 ${marker} 00`, 3)).toThrow(
+        `presence marker ${value}`,
+      );
+    }
   });
 
   test("a tagged field of more than 127 bytes gets a longer size", () => {
