@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Uuid } from "@mantou/base";
+import type { TypeNode } from "../../src/index.ts";
 import { ZERO_UUID } from "@mantou/base";
 import {
   DecodeError,
@@ -22,6 +23,10 @@ import {
   uint16,
   uuid,
 } from "../../src/index.ts";
+import { decoderText } from "../../src/schema/decode-compiler.ts";
+import { encoderText } from "../../src/schema/encode-compiler.ts";
+import { isPresent, leastBytes } from "../../src/schema/shape.ts";
+import { allCodecs, versionsOf } from "../messages.ts";
 
 /** Spaces show the fields. */
 const hex = (text: string): string => text.replaceAll(" ", "");
@@ -370,6 +375,40 @@ describe("records", () => {
 
 const rangeBytes = (range: { pin: number; length: number }): Uint8Array =>
   new Uint8Array(range.length).fill(range.pin);
+
+describe("compiled code", () => {
+  const target = { name: "Produce", version: 9, flexible: true };
+
+  test("has one bounds check per run of fields of fixed width", () => {
+    const row = struct({ a: int32, b: int64, c: int16, name: string, d: int8, e: uuid });
+    const text = decoderText(row.node, target);
+    expect(text.match(/r\.take\(\d+\)/g)).toEqual(["r.take(14)", "r.take(17)"]);
+    expect(encoderText(row.node, target).match(/w\.reserve\(\d+\)/g)).toEqual([
+      "w.reserve(14)",
+      "w.reserve(17)",
+    ]);
+  });
+
+  test("no array has elements that take no bytes: their count would be unbounded", () => {
+    const check = (type: TypeNode, when: typeof target): void => {
+      if (type.kind === "array") {
+        expect({ ...when, least: leastBytes(type.element, when) > 0 }).toEqual({
+          ...when,
+          least: true,
+        });
+        check(type.element, when);
+      }
+      if (type.kind !== "struct") return;
+      for (const field of type.fields) if (isPresent(field, when)) check(field.type, when);
+    };
+    for (const message of allCodecs) {
+      for (const version of versionsOf(message)) {
+        const flexible = version >= message.flexibleFrom;
+        check(message.schema, { name: message.name, version, flexible });
+      }
+    }
+  });
+});
 
 describe("the schema language", () => {
   test("refuses what it cannot say", () => {
