@@ -61,8 +61,9 @@ interface Write {
 export class ControllerDisk {
   /** Fsynced end of the log: its last index. */
   durableEnd = 0;
-  /** First offset that the log still holds. */
+  /** What the store holds, in offsets. Behind a snapshot that was installed the end lags. */
   private logStart = 0;
+  private logEnd = 0;
   private readonly table = new Table(APPEND_WORDS, ROWS_MAX);
   private queue: Write[] = [];
   private issued: { readonly persist: Persist; readonly end: number }[] = [];
@@ -93,7 +94,7 @@ export class ControllerDisk {
       );
     }
     this.durableEnd = state.endOffset;
-    this.logStart = state.startOffset;
+    this.noteLog(state);
     return state;
   }
 
@@ -106,6 +107,7 @@ export class ControllerDisk {
   onDurable(end: number): void {
     // Late news of what was truncated since cannot come: a truncation waits for all before it.
     this.durableEnd = Math.max(this.durableEnd, end);
+    this.logEnd = Math.max(this.logEnd, end);
     this.settle();
     this.advance();
   }
@@ -132,8 +134,8 @@ export class ControllerDisk {
   /** Lets go of entries up to `index`, and of every checkpoint before `kept`. */
   async release(index: number, kept: SnapshotMeta): Promise<void> {
     const { io, logId } = this.parts;
-    if (index > this.logStart) {
-      this.logStart = (await io.logs.trim(logId, offset(index))).startOffset;
+    if (index > this.logStart && index <= this.logEnd) {
+      this.noteLog(await io.logs.trim(logId, offset(index)));
     }
     for (const name of await io.logs.listFiles(logId)) {
       const at = parseCheckpointName(name);
@@ -178,22 +180,27 @@ export class ControllerDisk {
     }
     if (persist.snapshot !== null) await this.resetTo(persist.snapshot, checkpoint);
     if (persist.truncateFrom !== null) {
-      const { endOffset } = await io.logs.truncate(logId, offset(persist.truncateFrom - 1));
-      assert(endOffset === persist.truncateFrom - 1, "batches end where proposals do");
-      this.durableEnd = endOffset;
+      const end = persist.truncateFrom - 1;
+      this.noteLog(await io.logs.truncate(logId, offset(end)));
+      this.durableEnd = end;
     }
   }
 
-  /** The log becomes empty and begins behind the snapshot. */
+  /**
+   * The log becomes empty, and what comes next follows the snapshot: its offsets leave a gap, which
+   * a log may have. The gap is trimmed with the next snapshot.
+   */
   private async resetTo(snapshot: SnapshotMeta, checkpoint: Uint8Array | null): Promise<void> {
     const { io, logId } = this.parts;
     if (checkpoint !== null) await io.logs.putFile(logId, checkpointName(snapshot), checkpoint);
-    const end = offset(snapshot.index);
-    let state = await io.logs.truncate(logId, offset(this.logStart));
-    if (state.endOffset < end) state = await io.logs.trim(logId, end);
-    assert(state.startOffset === end && state.endOffset === end, "the log begins at the snapshot");
-    this.durableEnd = end;
-    this.logStart = end;
+    this.noteLog(await io.logs.truncate(logId, offset(this.logStart)));
+    assert(this.logEnd <= snapshot.index, "nothing is left behind the snapshot");
+    this.durableEnd = snapshot.index;
+  }
+
+  private noteLog(state: LogState): void {
+    this.logStart = state.startOffset;
+    this.logEnd = state.endOffset;
   }
 
   /** Hands the entries to the engine. Null: the arena has no room now, a retry is armed. */

@@ -82,6 +82,7 @@ export class ControllerDriver {
   private readonly settings: ControllerSettings;
   private readonly peers: PeerTransport;
   private appliedIndex = 0;
+  private appliedTerm = 0;
   private appliedBytes = 0;
   private snapshotAtMs = 0;
   private savingSnapshot = false;
@@ -112,9 +113,9 @@ export class ControllerDriver {
   }
 
   /**
-   * Replays the log and resolves when an entry of the present term is applied: everything that was
-   * committed before is in the state machine then. A lone voter elects itself on the way; other
-   * nodes wait for a leader. Rejects with IoError CORRUPT or FORMAT for a person to mend.
+   * Replays the log and resolves when there is a leader and an entry of its term is applied here:
+   * everything that was committed before its election is in the state machine then. A lone voter
+   * elects itself on the way; other nodes wait for a leader. Rejects with IoError CORRUPT or FORMAT for a person to mend.
    */
   async start(): Promise<void> {
     const { io, ambient, machine, nodeId, directoryId } = this.parts;
@@ -124,6 +125,7 @@ export class ControllerDriver {
     if (this.stopped !== null) throw this.stopped;
     if (restored.state !== null) machine.restore(restored.state);
     this.appliedIndex = restored.disk.snapshot.index;
+    this.appliedTerm = restored.disk.snapshot.term;
     this.snapshotAtMs = this.now();
     this.raft = this.openRaft(restored.disk);
     ambient.logger.info("controller.restored", {
@@ -302,6 +304,7 @@ export class ControllerDriver {
     this.pending.readsLost(outbox.readsLost);
     if (role !== null) this.roleChanged(role);
     this.arm(outbox.armDeadlineMs);
+    this.considerStarted();
     if (outbox.committed.length > 0) this.considerSnapshot();
   }
 
@@ -333,9 +336,15 @@ export class ControllerDriver {
     if (entry.kind === "normal") this.parts.machine.apply(entry.index, entry.data);
     this.appliedIndex = entry.index;
     this.appliedBytes += entry.data.length;
+    this.appliedTerm = entry.term;
     this.pending.applied(entry);
-    if (entry.term !== this.raft?.status().term) return;
-    this.caughtUp?.();
+  }
+
+  private considerStarted(): void {
+    if (this.caughtUp === null) return;
+    const { term, leader } = this.status();
+    if (leader === null || this.appliedTerm !== term) return;
+    this.caughtUp();
     this.caughtUp = null;
   }
 
@@ -346,6 +355,7 @@ export class ControllerDriver {
     this.installing.clear();
     this.parts.machine.restore(decodeCheckpoint(bytes, name).state);
     this.appliedIndex = snapshot.index;
+    this.appliedTerm = snapshot.term;
     this.appliedBytes = 0;
     this.snapshotAtMs = this.now();
     this.pending.installed(snapshot.index);
