@@ -140,6 +140,7 @@ fn main() {
             ended = Some(Instant::now());
         }
     }
+    child.wait().unwrap();
     report.next = started;
     report.print(&network, &arena, &pins);
     assert_eq!(report.opened, report.closed, "connections without an end");

@@ -13,6 +13,7 @@ pub mod arena;
 mod connection;
 pub mod network;
 mod output;
+mod pace;
 mod plan;
 mod poller;
 mod reactor;

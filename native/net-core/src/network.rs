@@ -80,7 +80,7 @@ pub struct NetworkOptions {
     pub frame_bytes_per_second: u32,
     /// Requests of one connection without an answer at which it is no longer read.
     pub unanswered_max: u32,
-    /// Shortest distance of two ticks under load, in microseconds. 0: none.
+    /// Distance of two ticks under load, in microseconds, where it slows nobody down. 0: none.
     pub tick_us: u32,
 }
 

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::pace::Pacer;
 use crate::poller::{Poller, Readiness, Watch};
 use crate::rows::{CloseReason, EventRow};
 use crate::shared::{Command, Mailbox, Shared, lock};
@@ -25,8 +26,6 @@ const MAILBOX_TOKEN: u64 = owner_of(u32::MAX, 0);
 /// Events and bytes after which the consumer is told in the middle of a tick.
 const EVENTS_PER_FLUSH: usize = 64;
 const BYTES_PER_FLUSH: u64 = 256 * 1024;
-/// Bytes received in a tick that make the next one wait, see `Reactor::pace`.
-const PACED_BYTES_MIN: u64 = 32 * 1024;
 /// What is left over of a connection's last answers when CLOSE comes has this long to go out.
 const CLOSING_MS: u64 = 5_000;
 /// After a shutdown's deadline, how long its last events may wait for room in the ring.
@@ -56,6 +55,7 @@ pub(crate) struct Reactor {
     /// Given up to be able to refuse a connection when descriptors run out.
     spare: Option<OwnedFd>,
     readiness: Vec<Readiness>,
+    pacer: Pacer,
     /// Bytes received in this tick, and since the consumer was told last.
     tick_bytes: u64,
     unflushed_bytes: u64,
@@ -72,6 +72,8 @@ impl Reactor {
         let event = shared.mailboxes[index].event.as_raw_fd();
         poller.add(event, MAILBOX_TOKEN, Watch::Readable)?;
         let slots = shared.slots.len();
+        let distance = Duration::from_micros(u64::from(shared.options.tick_us));
+        let pacer = Pacer::new(distance, Instant::now());
         Ok(Self {
             index,
             shared,
@@ -89,6 +91,7 @@ impl Reactor {
             now: 0,
             spare: sys::spare_descriptor(),
             readiness: Vec::new(),
+            pacer,
             tick_bytes: 0,
             unflushed_bytes: 0,
             stopping: None,
@@ -148,11 +151,10 @@ impl Reactor {
         &self.shared.mailboxes[self.index]
     }
 
-    /// Under load, lets `tick_us` pass from the start of one tick to the next one, so that every
-    /// stage behind finds more to do at once. What others ask for is done meanwhile.
+    /// Keeps a distance to the next tick where that pays. What others ask for is done meanwhile.
     fn pace(&mut self, tick: Instant) {
-        let distance = Duration::from_micros(u64::from(self.shared.options.tick_us));
-        if self.tick_bytes < PACED_BYTES_MIN || self.stopping.is_some() {
+        let distance = self.pacer.tick(tick, self.tick_bytes);
+        if distance.is_zero() || self.stopping.is_some() {
             return;
         }
         while let Some(left) = distance.checked_sub(tick.elapsed())

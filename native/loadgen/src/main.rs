@@ -1,0 +1,74 @@
+//! A load generator that costs little next to the broker that it loads. See `--help`.
+
+mod batch;
+mod fetch;
+mod lane;
+mod options;
+mod poll;
+mod produce;
+mod report;
+mod usage;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use options::{Mode, Options, Parsed};
+use report::Tally;
+use usage::Usage;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Parsed::Run(options) => options,
+        Parsed::Help => {
+            print!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Parsed::Wrong(what) => {
+            eprintln!("loadgen: {what} (see --help)");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(failed) => ExitCode::from(u8::from(failed)),
+        Err(error) => {
+            eprintln!("loadgen: {}: {error}", options.address);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether there was an error in an answer.
+fn run(options: &Options) -> std::io::Result<bool> {
+    // All threads measure the same window.
+    let begin = Instant::now() + options.warmup;
+    let end = begin + options.duration;
+    let (tally, before, after) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads)
+            .map(|index| {
+                scope.spawn(move || match options.mode {
+                    Mode::Produce => produce::run(options, index, begin, end),
+                    Mode::Fetch => fetch::run(options, index, begin, end),
+                })
+            })
+            .collect();
+        std::thread::sleep(begin.saturating_duration_since(Instant::now()));
+        let before = Usage::now(options.server_pid);
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        let after = Usage::now(options.server_pid);
+        let mut total = Tally::new();
+        let mut fault = None;
+        for thread in threads {
+            match thread
+                .join()
+                .map_err(|_| std::io::Error::other("a thread panicked"))
+            {
+                Ok(Ok(tally)) => total.add(&tally),
+                Ok(Err(error)) | Err(error) => fault = Some(error),
+            }
+        }
+        fault.map_or(Ok((total, before, after)), Err)
+    })?;
+    println!("{}", tally.to_json(options, &before, &after));
+    Ok(!tally.errors.is_empty())
+}
