@@ -83,6 +83,12 @@ export class ByteReader {
   }
 
   uvarint(): number {
+    // Nearly every number in a record fits into one byte.
+    const first = this.bytes[this.position];
+    if (first !== undefined && first < 0x80) {
+      this.position += 1;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 8; count += 1) {

@@ -3,6 +3,7 @@ import { LEADER_UNCHANGED, NO_LEADER, type RecordOf } from "./records.ts";
 
 /** A slot of `replicas` or `isr` that holds no node. */
 const NO_NODE = -1;
+const NOTHING = new Int32Array(0);
 
 /**
  * One topic and all of its partitions, a column per property: partition `p` is index `p` of
@@ -13,11 +14,11 @@ export class TopicImage {
   partitionCount = 0;
   /** Slots per partition in `replicas` and `isr`: the largest replication factor so far. */
   width = 1;
-  replicas = new Int32Array(0);
-  isr = new Int32Array(0);
-  leaders = new Int32Array(0);
-  leaderEpochs = new Int32Array(0);
-  partitionEpochs = new Int32Array(0);
+  replicas: Int32Array = NOTHING;
+  isr: Int32Array = NOTHING;
+  leaders: Int32Array = NOTHING;
+  leaderEpochs: Int32Array = NOTHING;
+  partitionEpochs: Int32Array = NOTHING;
 
   constructor(
     readonly topicId: Uuid,
@@ -76,6 +77,10 @@ export class TopicImage {
     assert(record.isr.length === added * record.width, `${this.name}: isr does not fit`);
     assert(record.leaderEpochs.length === added, `${this.name}: leader epochs do not fit`);
     assert(record.partitionEpochs.length === added, `${this.name}: partition epochs do not fit`);
+    if (this.partitionCount === 0) {
+      this.copy(record);
+      return;
+    }
     const count = this.partitionCount + added;
     const width = Math.max(this.width, record.width);
     this.replicas = restride(this.replicas, this.width, width, count);
@@ -131,6 +136,17 @@ export class TopicImage {
       leaderEpochs: this.leaderEpochs.slice(first, end),
       partitionEpochs: this.partitionEpochs.slice(first, end),
     };
+  }
+
+  /** Takes over the first partitions as they are: nearly all topics never get more. */
+  private copy(record: RecordOf<"partitions">): void {
+    this.partitionCount = record.leaders.length;
+    this.width = record.width;
+    this.replicas = record.replicas.slice();
+    this.isr = record.isr.slice();
+    this.leaders = record.leaders.slice();
+    this.leaderEpochs = record.leaderEpochs.slice();
+    this.partitionEpochs = record.partitionEpochs.slice();
   }
 
   private holds(column: Int32Array, partition: number, nodeId: number): boolean {

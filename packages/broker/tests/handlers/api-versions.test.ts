@@ -73,7 +73,7 @@ describe("ApiVersions", () => {
     const writer = new Writer(64);
     apiVersionsApi.response.encode(writer, unsupportedApiVersions(new HandlerContext().context), 0);
     expect(Buffer.from(writer.bytes.slice(0, writer.length)).toString("hex")).toBe(
-      "0023" + "00000001" + "0012" + "0000" + "0005",
+      "002300000001001200000005",
     );
     const reader = new Reader(writer.bytes).reset(0, writer.length);
     expect(apiVersionsApi.response.decode(reader, 0).apiKeys).toHaveLength(1);

@@ -53,13 +53,6 @@ export const dynamicBrokerConfigs: readonly ConfigDefinition[] = [
     "Most partitions in one DescribeTopicPartitions response.",
   ),
   define(
-    "producer.id.expiration.ms",
-    ConfigType.INT,
-    "86400000",
-    int(1),
-    "Idle time after which a partition forgets an idempotent producer.",
-  ),
-  define(
     "mantou.partitions.per.topic.max",
     ConfigType.INT,
     "10000",
@@ -72,19 +65,5 @@ export const dynamicBrokerConfigs: readonly ConfigDefinition[] = [
     "200000",
     int(1, 4_000_000),
     "Most partitions of all topics together.",
-  ),
-  define(
-    "mantou.producers.per.partition.max",
-    ConfigType.INT,
-    "10000",
-    int(1, 1_000_000),
-    "Idempotent producers a partition remembers. Beyond it the longest idle one is forgotten.",
-  ),
-  define(
-    "mantou.producers.max",
-    ConfigType.INT,
-    "1000000",
-    int(1, 16_000_000),
-    "Idempotent producers all partitions remember. Beyond it the longest idle one is forgotten.",
   ),
 ];

@@ -105,6 +105,27 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
     "Time between two looks for segments that retention deletes.",
   ),
   define(
+    "producer.id.expiration.ms",
+    ConfigType.INT,
+    "86400000",
+    int(1),
+    "Idle time after which a partition forgets an idempotent producer.",
+  ),
+  define(
+    "mantou.producers.per.partition.max",
+    ConfigType.INT,
+    "10000",
+    int(1, 1_000_000),
+    "Idempotent producers a partition remembers. Beyond it the longest idle one is forgotten.",
+  ),
+  define(
+    "mantou.producers.max",
+    ConfigType.INT,
+    "1000000",
+    int(1, 16_000_000),
+    "Idempotent producers all partitions remember. Beyond it the longest idle one is forgotten.",
+  ),
+  define(
     "mantou.arena.bytes",
     ConfigType.LONG,
     "268435456",

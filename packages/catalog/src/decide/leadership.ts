@@ -8,6 +8,11 @@ interface Outcome {
   readonly isr: readonly number[];
 }
 
+interface Group {
+  readonly outcome: Outcome;
+  readonly partitions: number[];
+}
+
 /**
  * A broker is gone: others lead what it led, and it is in sync nowhere, except where it is the
  * last that is. There the partition has no leader until it comes back.
@@ -16,8 +21,10 @@ export function leadershipWithout(
   image: CatalogImage,
   nodeId: number,
 ): RecordOf<"partitionChange">[] {
+  const leaderless: Outcome = { leader: NO_LEADER, isr: [nodeId] };
   return changesOf(image, (topic, partition) => {
     if (!topic.isInSync(partition, nodeId)) return null;
+    if (topic.isrSize(partition) === 1 && topic.leaderOf(partition) === nodeId) return leaderless;
     const others = topic.isrOf(partition).filter((node) => node !== nodeId);
     const isr = others.length > 0 ? others : [nodeId];
     if (topic.leaderOf(partition) !== nodeId) return { leader: LEADER_UNCHANGED, isr };
@@ -28,9 +35,12 @@ export function leadershipWithout(
 
 /** A broker is back: it leads what nobody leads and for which it is in sync. */
 export function leadershipWith(image: CatalogImage, nodeId: number): RecordOf<"partitionChange">[] {
+  const alone: Outcome = { leader: nodeId, isr: [nodeId] };
   return changesOf(image, (topic, partition) => {
     const waits = topic.leaderOf(partition) === NO_LEADER && topic.isInSync(partition, nodeId);
-    return waits ? { leader: nodeId, isr: topic.isrOf(partition) } : null;
+    if (!waits) return null;
+    if (topic.isrSize(partition) === 1) return alone;
+    return { leader: nodeId, isr: topic.isrOf(partition) };
   });
 }
 
@@ -41,14 +51,18 @@ function changesOf(
 ): RecordOf<"partitionChange">[] {
   const records: RecordOf<"partitionChange">[] = [];
   for (const topic of image.topicsByName.values()) {
-    const groups = new Map<string, { outcome: Outcome; partitions: number[] }>();
+    const groups = new Map<string, Group>();
+    let last: Group | undefined;
     for (let partition = 0; partition < topic.partitionCount; partition += 1) {
       const outcome = decide(topic, partition);
       if (outcome === null) continue;
-      const key = `${outcome.leader}/${outcome.isr.join(",")}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, { outcome, partitions: [partition] });
-      else group.partitions.push(partition);
+      // A cluster of one gives the same outcome over and over.
+      if (last?.outcome !== outcome) {
+        const key = `${outcome.leader}/${outcome.isr.join(",")}`;
+        last = groups.get(key) ?? { outcome, partitions: [] };
+        groups.set(key, last);
+      }
+      last.partitions.push(partition);
     }
     for (const { outcome, partitions } of groups.values()) {
       records.push({
