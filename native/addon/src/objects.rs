@@ -199,7 +199,7 @@ impl From<StoreDescription> for JsStoreDescription {
     }
 }
 
-/// A finished cold call. `code` tells that it failed; otherwise at most one of the rest is there,
+/// A finished cold call; request 0 is none, but a message for the log. `code` tells that it failed; otherwise at most one of the rest is there,
 /// and none where the answer is "nothing".
 #[napi(object)]
 #[derive(Default)]
@@ -228,6 +228,7 @@ pub fn completion_object(completion: Completion) -> (JsCompletion, Option<Vec<u8
             object.code = Some(code);
             object.message = Some(message);
         }
+        Ok(Answer::Words(words)) => object.message = Some(words),
         Ok(Answer::Opened(description)) => object.description = Some(description.into()),
         Ok(Answer::Reply(reply)) => match reply {
             Reply::Done => {}

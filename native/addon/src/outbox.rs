@@ -23,7 +23,12 @@ pub type Bell = ThreadsafeFunction<u32, (), u32, Status, false, true, 0>;
 pub enum Answer {
     Reply(Reply),
     Opened(StoreDescription),
+    /// Nobody's answer: what the store says in words about an event that follows.
+    Words(String),
 }
+
+/// The request number of [`Answer::Words`].
+const NO_REQUEST: u64 = 0;
 
 /// A cold call that is over.
 pub struct Completion {
@@ -88,6 +93,13 @@ impl Outbox {
                     self.ready().push_back(Completion { request, result });
                 }
                 Item::Event(event) => {
+                    if let Some(words) = words_of(&event) {
+                        let result = Ok(Answer::Words(words));
+                        self.ready().push_back(Completion {
+                            request: NO_REQUEST,
+                            result,
+                        });
+                    }
                     if let Some(row) = row_of(event, pins) {
                         rows[filled] = row;
                         filled += 1;
@@ -130,26 +142,31 @@ impl EventSink for Outbox {
     }
 }
 
+/// What a person should read of an event.
+fn words_of(event: &Event) -> Option<String> {
+    match event {
+        Event::LogFailed {
+            log,
+            code,
+            offset,
+            detail,
+        } => Some(format!("log {log}: {code:?} at offset {offset}: {detail}")),
+        Event::StoreState { code, detail } if !detail.is_empty() => {
+            Some(format!("data directory: {code:?}: {detail}"))
+        }
+        _ => None,
+    }
+}
+
 fn row_of(event: Event, pins: &Pins) -> Option<EventRow> {
     use mantou_log_core::Located;
     Some(match event {
         Event::Written { log, end_offset } => EventRow::written(log, end_offset as u64),
         Event::Durable { log, end_offset } => EventRow::durable(log, end_offset as u64),
         Event::LogFailed {
-            log,
-            code,
-            offset,
-            detail,
-        } => {
-            eprintln!("mantou: log {log} at offset {offset}: {code:?}: {detail}");
-            with_value(EventRow::log_failed(log, code as u32), offset as f64)
-        }
-        Event::StoreState { code, detail } => {
-            if !detail.is_empty() {
-                eprintln!("mantou: data directory: {code:?}: {detail}");
-            }
-            EventRow::store_state(code as u32)
-        }
+            log, code, offset, ..
+        } => with_value(EventRow::log_failed(log, code as u32), offset as f64),
+        Event::StoreState { code, .. } => EventRow::store_state(code as u32),
         Event::Located { log, tag, result } => match result {
             Located::Ready(pin) => {
                 let (position, length) = (pin.position, pin.length);

@@ -6,6 +6,11 @@ export interface IoOptions {
   readonly arenaBytes?: number;
   /** Limits of the network; what is absent comes from {@link DEFAULT_NETWORK_OPTIONS}. */
   readonly network?: Partial<NetworkOptions>;
+  /**
+   * Takes what an engine says in words about a fault that an event is about to tell: which file,
+   * which error. One line, for the log. Default: a line on standard error.
+   */
+  readonly report?: (text: string) => void;
 }
 
 /** Address space, not memory: pages are touched only while frames are in flight. */
@@ -19,6 +24,8 @@ export const DEFAULT_NETWORK_OPTIONS: NetworkOptions = {
   connectionQuotaBytes: 8 * 1024 * 1024,
   outputQuotaBytes: 64 * 1024 * 1024,
 };
+
+export const reportToStderr = (text: string): void => console.error(`mantou: ${text}`);
 
 /** Completes the options of a caller. */
 export const networkOptions = (given: Partial<NetworkOptions> | undefined): NetworkOptions => ({

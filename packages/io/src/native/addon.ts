@@ -85,7 +85,10 @@ export interface EngineOptions {
   readonly outputQuotaBytes: number;
 }
 
-/** A finished cold call: failed where it has a code, else with at most one of the answers. */
+/**
+ * A finished cold call: failed where it has a code, else with at most one of the answers.
+ * Request 0 is no call: its message tells a person about an event that follows.
+ */
 export interface Completion {
   readonly request: number;
   readonly code?: string;

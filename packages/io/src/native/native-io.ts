@@ -1,6 +1,6 @@
 import { assert } from "@mantou/base";
 import { EVENT_WORDS } from "../layout.ts";
-import { ARENA_BYTES, type IoOptions, networkOptions } from "../options.ts";
+import { ARENA_BYTES, type IoOptions, networkOptions, reportToStderr } from "../options.ts";
 import type { Arena, Io, LogStore, Network } from "../ports.ts";
 import { Table } from "../table.ts";
 import { type Addon, loadAddon } from "./addon.ts";
@@ -55,7 +55,7 @@ class NativeIo implements Io {
     const arenaBytes = options.arenaBytes ?? ARENA_BYTES;
     const limits = networkOptions(options.network);
     this.engine = addon.create({ arenaBytes, ...limits }, () => this.ring());
-    this.requests = new Requests(addon, this.engine);
+    this.requests = new Requests(addon, this.engine, options.report ?? reportToStderr);
     this.arena = new NativeArena(addon, this.engine, addon.arenaBuffer(this.engine));
     this.network = new NativeNetwork(addon, this.engine);
     this.logs = new NativeLogStore(addon, this.engine, this.requests);

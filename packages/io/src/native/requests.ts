@@ -12,6 +12,8 @@ interface Waiting {
   reject(error: IoError): void;
 }
 
+const NO_REQUEST = 0;
+
 /** Cold calls on their way: their numbers, and who waits for each. */
 export class Requests {
   private readonly waiting = new Map<number, Waiting>();
@@ -20,6 +22,7 @@ export class Requests {
   constructor(
     private readonly addon: Addon,
     private readonly engine: number,
+    private readonly report: (text: string) => void,
   ) {}
 
   /** Makes a call with a fresh number; the promise is settled by {@link settle}. */
@@ -43,6 +46,10 @@ export class Requests {
       const completion = this.addon.takeCompletion(this.engine);
       if (completion === null) return;
       const { request, code, message, bytesLength } = completion;
+      if (request === NO_REQUEST) {
+        this.report(message ?? "");
+        continue;
+      }
       let bytes: Uint8Array | null = null;
       if (bytesLength !== undefined) {
         bytes = new Uint8Array(bytesLength);

@@ -224,13 +224,11 @@ export class MemoryLog {
   }
 
   segmentInfos(): SegmentInfo[] {
-    return this.segments
-      .filter((segment) => segment.bytes > 0)
-      .map(({ baseOffset, bytes, largestTimestamp }) => ({
-        baseOffset: baseOffset as SegmentInfo["baseOffset"],
-        bytes,
-        largestTimestamp,
-      }));
+    return this.segments.map(({ baseOffset, bytes, largestTimestamp }) => ({
+      baseOffset: baseOffset as SegmentInfo["baseOffset"],
+      bytes,
+      largestTimestamp,
+    }));
   }
 
   private addSegment(baseOffset: number): Segment {

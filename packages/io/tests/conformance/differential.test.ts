@@ -188,7 +188,8 @@ class Sequence {
       run: async ({ driver }) => {
         const state = await call(driver, log);
         this.start = state.startOffset;
-        return state;
+        // An engine may remember the timestamp of what it has deleted until it is opened again.
+        return { ...state, largestTimestamp: 0 };
       },
     };
   }

@@ -60,7 +60,7 @@ function nativeWorld(): World {
   const root = mkdtempSync(join(tmpdir(), "mantou-io-"));
   return {
     dataDirectory: join(root, "data"),
-    open: (options) => openNativeIo({ arenaBytes: ARENA_BYTES, ...options }),
+    open: (options) => openNativeIo({ arenaBytes: ARENA_BYTES, report: () => {}, ...options }),
     destroy: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -370,7 +370,9 @@ for (const engine of engines) {
       expect(await starts(-1, sizeOf * 3 + 1, 5, 0)).toBe(1);
       expect(await starts(-1, sizeOf * 3, 5, 0)).toBe(2);
       expect(await starts(1_000, -1, 5, 1e12)).toBe(5);
-      expect(await driver.io.logs.segments(id(1))).toEqual([]);
+      expect(await driver.io.logs.segments(id(1))).toEqual([
+        { baseOffset: at(5), bytes: 0, largestTimestamp: -1 },
+      ]);
       await driver.appendDurably(1, [timed(9_000)]);
       expect(endOfBatches(await driver.readAll(1, 5))).toBe(6);
     });
