@@ -4,14 +4,11 @@ import type { BrokerConfig, CatalogImage } from "@mantou/catalog";
 import { resolveBrokerConfig } from "@mantou/catalog";
 import type { Io, LogStore, StoreDescription } from "@mantou/io";
 import { IoError } from "@mantou/io";
-import { ErrorCode, fetchApi, produceApi } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
 import { PartitionTable, ProducerStates } from "@mantou/replication";
 import type { Ambient } from "./ambient.ts";
-import { Answers } from "./answers.ts";
 import { advertisedApis } from "./apis.ts";
-import { Connections } from "./connections.ts";
 import { BrokerCounters } from "./counters.ts";
-import { Dispatch } from "./dispatch.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
 import { LogFailures } from "./drivers/log-failures.ts";
 import { MetadataDriver, newUuid } from "./drivers/metadata.ts";
@@ -19,17 +16,11 @@ import { Partitions } from "./drivers/partitions.ts";
 import { ProducerIds } from "./drivers/producer-ids.ts";
 import { LogSideFiles } from "./drivers/log-side-files.ts";
 import { Retention } from "./drivers/retention.ts";
-import { FetchPlanner } from "./fetch/fetch-planner.ts";
-import { FetchSessions } from "./fetch/fetch-sessions.ts";
-import { ParkingLot } from "./fetch/parking-lot.ts";
 import type { BrokerContext, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
-import { FetchStage } from "./handlers/fetch.ts";
-import type { Route } from "./handlers/produce.ts";
-import { ProduceStage } from "./handlers/produce.ts";
-import { PlanWriter } from "./plan-writer.ts";
-import { Admission } from "./produce/admission.ts";
-import { Waiters } from "./produce/waiters.ts";
-import { Tick } from "./tick.ts";
+import type { FetchStage } from "./handlers/fetch.ts";
+import type { ProduceStage, Route } from "./handlers/produce.ts";
+import { assembleStages } from "./stages.ts";
+import type { Tick } from "./tick.ts";
 
 /** The metadata log's id in this process; partitions count from the next one. */
 const METADATA_LOG_ID = toLogId(0);
@@ -126,7 +117,22 @@ export class Broker implements BrokerContext {
       intervalMs: () => this.config.logRetentionCheckIntervalMs,
       startOffsetMoved: (logId) => this.startOffsetMoved(logId),
     });
-    const stages = this.assembleStages();
+    const stages = assembleStages({
+      io,
+      context: this,
+      ambient,
+      counters: this.counters,
+      failures: this.failures,
+      fetchSessionSlots: started.fetchSessionSlots,
+      configOf: (logId) => this.hosted.configOf(logId),
+      resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
+      epochsMoved: (logIds) => this.files.epochsMoved(logIds),
+      metadata: {
+        logId: METADATA_LOG_ID,
+        durable: (end) => this.controllerDriver?.onDurable(end),
+        failed: (code) => ambient.fatal(`the metadata log has failed (code ${code})`),
+      },
+    });
     this.produce = stages.produce;
     this.fetch = stages.fetch;
     this.tick = stages.tick;
@@ -188,7 +194,7 @@ export class Broker implements BrokerContext {
     });
     await this.identify(store);
     await this.startController(store);
-    await this.hosted.openAll();
+    await this.hosted.openAll(store.logs);
     this.metadata.live = true;
     this.listen();
     await this.register();
@@ -310,85 +316,9 @@ export class Broker implements BrokerContext {
 
   /** A partition has left this broker: whoever waits for it is told. */
   private logGone(logId: LogId): void {
-    this.produce.failed(logId);
+    this.produce.failed(logId, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     this.fetch.watermarkMoved(logId);
     this.tick.flushSoon();
-  }
-
-  private assembleStages(): { produce: ProduceStage; fetch: FetchStage; tick: Tick } {
-    const { ambient, io, partitions, producers, clock } = this;
-    const plan = new PlanWriter(io.network);
-    const answers = new Answers(plan, ambient);
-    const lot = new ParkingLot();
-    const untilWritten = new Waiters();
-    const untilCommitted = new Waiters();
-    const configOf = (logId: LogId) => this.hosted.configOf(logId);
-    const admission = new Admission({
-      arena: io.arena,
-      logs: io.logs,
-      partitions,
-      producers,
-      clock,
-      writer: plan,
-      untilWritten,
-      untilCommitted,
-      configOf,
-    });
-    const resolve = (topic: string, usesId: boolean, partition: number): Route =>
-      this.route(topic, usesId, partition);
-    const produce = new ProduceStage({
-      partitions,
-      admission,
-      untilWritten,
-      untilCommitted,
-      clock,
-      configOf,
-      resolve,
-      storeAccepts: () => this.failures.accepts,
-      answer: (call, response) => answers.send(call, produceApi, response),
-      skip: (call) => answers.skip(call),
-      close: (call) => answers.close(call),
-    });
-    const seedBytes = ambient.randomBytes(4);
-    const seed = new DataView(seedBytes.buffer, seedBytes.byteOffset).getUint32(0);
-    const fetch = new FetchStage({
-      partitions,
-      sessions: new FetchSessions(lot, seed, this.started.fetchSessionSlots),
-      planner: new FetchPlanner(partitions, io.logs, resolve, lot, plan),
-      lot,
-      writer: plan,
-      clock,
-      bytesMax: () => this.config.fetchMaxBytes,
-      answer: (call, response) => answers.send(call, fetchApi, response),
-    });
-    const dispatch = new Dispatch({
-      context: this,
-      arena: io.arena,
-      answers,
-      produce,
-      fetch,
-      ambient,
-      counters: this.counters,
-      release: (frameOffset) => plan.release(frameOffset),
-      flushSoon: () => this.tick.flushSoon(),
-    });
-    const tick = new Tick({
-      io,
-      ambient,
-      connections: new Connections(),
-      dispatch,
-      produce,
-      fetch,
-      partitions,
-      failures: this.failures,
-      plan,
-      epochsMoved: (logIds) => this.files.epochsMoved(logIds),
-      metadataLogId: METADATA_LOG_ID,
-      metadataDurable: (end) => this.controllerDriver?.onDurable(end),
-      metadataFailed: (code) => ambient.fatal(`the metadata log has failed (code ${code})`),
-      nextFetchDeadlineMs: () => lot.nextDeadlineMs,
-    });
-    return { produce, fetch, tick };
   }
 
   /** The log of a partition by topic name or id, or the protocol's error. */

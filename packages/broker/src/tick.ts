@@ -14,6 +14,13 @@ import type { PartitionTable } from "@mantou/replication";
 /** Deadlines are checked this often while a produce request waits. */
 const PRODUCE_SWEEP_MS = 100;
 
+/** The log that is not a partition: its events go to the controller. */
+export interface MetadataLogEvents {
+  readonly logId: LogId;
+  readonly durable: (endOffset: number) => void;
+  readonly failed: (code: number) => void;
+}
+
 export interface TickParts {
   readonly io: Io;
   readonly ambient: Ambient;
@@ -26,10 +33,7 @@ export interface TickParts {
   readonly plan: PlanWriter;
   /** Leader epochs of these logs have changed and want to be written down. */
   readonly epochsMoved: (logIds: readonly LogId[]) => void;
-  /** The log that is not a partition: its events go to the controller. */
-  readonly metadataLogId: LogId;
-  readonly metadataDurable: (endOffset: number) => void;
-  readonly metadataFailed: (code: number) => void;
+  readonly metadata: MetadataLogEvents;
   /** The earliest parked fetch, in monotonic milliseconds. */
   readonly nextFetchDeadlineMs: () => number;
 }
@@ -186,15 +190,15 @@ export class Tick {
   }
 
   private written(logId: LogId, end: number): void {
-    if (logId === this.parts.metadataLogId) return;
+    if (logId === this.parts.metadata.logId) return;
     if (!this.parts.partitions.written(logId, end)) return;
     this.parts.produce.written(logId, end);
   }
 
   private durable(logId: LogId, end: number): void {
     const { parts } = this;
-    if (logId === parts.metadataLogId) {
-      parts.metadataDurable(end);
+    if (logId === parts.metadata.logId) {
+      parts.metadata.durable(end);
       return;
     }
     const before = parts.partitions.highWatermark(logId);
@@ -215,8 +219,8 @@ export class Tick {
     const { events, parts } = this;
     const logId = events.word(row, Event.logId) as LogId;
     const code = events.word(row, Event.code);
-    if (logId === parts.metadataLogId && code !== StoreCode.OK) {
-      parts.metadataFailed(code);
+    if (logId === parts.metadata.logId && code !== StoreCode.OK) {
+      parts.metadata.failed(code);
       return;
     }
     parts.failures.logFailed(logId, code, events.double(row, Event.offsetF64));

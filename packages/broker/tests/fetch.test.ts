@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ZERO_UUID } from "@mantou/base";
+import type { Uuid } from "@mantou/base";
 import { Client, type Connection, produceBatch } from "@mantou/client";
 import {
   ErrorCode,
@@ -129,7 +129,7 @@ test("versions 13 to 18 read by topic id", async () => {
     expect(answers[0]?.errorCode, `version ${version}`).toBe(ErrorCode.NONE);
     expect(answers[0]?.highWatermark).toBe(2);
   }
-  const unknown = "AAAAAAAAAAAAAAAAAAAAAQ" as typeof ZERO_UUID;
+  const unknown = "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid;
   const topics = request("", [{}]).topics.map((entry) => ({ ...entry, topicId: unknown }));
   const { answers } = await ask("", [], { topics }, 13);
   expect(answers[0]?.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_ID);

@@ -155,7 +155,7 @@ export class LogSideFiles {
   private async loadSnapshot(logId: LogId, state: LogState): Promise<number> {
     const { ambient, logs, producers } = this.parts;
     const found = await this.snapshots(logId);
-    for (const { file, at } of found.reverse()) {
+    for (const { file, at } of found.toReversed()) {
       if (at > state.endOffset || at < state.startOffset) {
         // It speaks of batches that are not here (any more).
         await logs.removeFile(logId, file);

@@ -7,8 +7,8 @@ import type {
   TopicConfig,
   TopicImage,
 } from "@mantou/catalog";
-import { logConfigOf, resolveTopicConfig } from "@mantou/catalog";
-import type { LogSpec, LogState, LogStore } from "@mantou/io";
+import { METADATA_TOPIC, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
+import type { LogSpec, LogState, LogStore, StoredLog } from "@mantou/io";
 import { IoError } from "@mantou/io";
 import type { Membership, PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
@@ -81,7 +81,8 @@ export class Partitions {
   }
 
   /** Opens every log that the image places here. After a crash this is the recovery. */
-  async openAll(): Promise<void> {
+  async openAll(stored: readonly StoredLog[]): Promise<void> {
+    await this.removeStrays(stored);
     const specs: LogSpec[] = [];
     for (const topic of this.parts.image().topicsByName.values()) {
       this.assign(topic.topicId, specs);
@@ -118,6 +119,22 @@ export class Partitions {
     const hosted = this.hosted[logId];
     if (hosted === undefined) return;
     await this.open([this.spec(logId, hosted)]);
+  }
+
+  /**
+   * Removes logs of topics that are no more: the process died between the deletion's commit and
+   * the removal of its files. A topic id is never used again, so nothing else can own them.
+   */
+  private async removeStrays(stored: readonly StoredLog[]): Promise<void> {
+    const { ambient, image, logs } = this.parts;
+    for (const { topic, topicId, partition } of stored) {
+      if (topic === METADATA_TOPIC || image().topicById(topicId) !== undefined) continue;
+      const logId = toLogId(this.nextLogId++);
+      const config = resolveTopicConfig(image(), this.parts.config(), topic);
+      ambient.logger.info("stray_log_removed", { topic, topicId, partition });
+      await logs.openLogs([{ logId, topic, topicId, partition, config: logConfigOf(config) }]);
+      await logs.remove(logId);
+    }
   }
 
   private assign(topicId: Uuid, specs: LogSpec[]): void {

@@ -113,9 +113,9 @@ export class ProduceStage {
   }
 
   /** The log is offline: nobody who waits for it may be told that it is safe. */
-  failed(logId: LogId): void {
+  failed(logId: LogId, errorCode: number = ErrorCode.KAFKA_STORAGE_ERROR): void {
     const refuseOne = (pending: PendingProduce, answer: PartitionAnswer): void =>
-      refuse(pending, answer, ErrorCode.KAFKA_STORAGE_ERROR, "the partition's log has failed");
+      refuse(pending, answer, errorCode, "the partition's log has failed or was deleted");
     this.parts.untilWritten.fail(logId, refuseOne, this.settled);
     this.parts.untilCommitted.fail(logId, refuseOne, this.settled);
     this.finishSettled();

@@ -1,0 +1,120 @@
+import type { LogId } from "@mantou/base";
+import type { TopicConfig } from "@mantou/catalog";
+import type { Io } from "@mantou/io";
+import { fetchApi, produceApi } from "@mantou/protocol";
+import type { Ambient } from "./ambient.ts";
+import { Answers } from "./answers.ts";
+import { Connections } from "./connections.ts";
+import type { BrokerCounters } from "./counters.ts";
+import { Dispatch } from "./dispatch.ts";
+import type { LogFailures } from "./drivers/log-failures.ts";
+import { FetchPlanner } from "./fetch/fetch-planner.ts";
+import { FetchSessions } from "./fetch/fetch-sessions.ts";
+import { ParkingLot } from "./fetch/parking-lot.ts";
+import type { BrokerContext } from "./handler.ts";
+import { FetchStage } from "./handlers/fetch.ts";
+import type { Route } from "./handlers/produce.ts";
+import { ProduceStage } from "./handlers/produce.ts";
+import { PlanWriter } from "./plan-writer.ts";
+import { Admission } from "./produce/admission.ts";
+import { Waiters } from "./produce/waiters.ts";
+import { Tick } from "./tick.ts";
+import type { MetadataLogEvents } from "./tick.ts";
+
+export interface StageParts {
+  readonly io: Io;
+  readonly context: BrokerContext;
+  readonly ambient: Ambient;
+  readonly counters: BrokerCounters;
+  readonly failures: LogFailures;
+  readonly fetchSessionSlots: number;
+  readonly configOf: (logId: LogId) => TopicConfig;
+  readonly resolve: (topic: string, usesId: boolean, partition: number) => Route;
+  readonly epochsMoved: (logIds: readonly LogId[]) => void;
+  readonly metadata: MetadataLogEvents;
+}
+
+export interface Stages {
+  readonly produce: ProduceStage;
+  readonly fetch: FetchStage;
+  readonly tick: Tick;
+}
+
+/** Puts the stages of a request together: who hands what to whom. */
+export function assembleStages(parts: StageParts): Stages {
+  const { ambient, context, failures, io, resolve } = parts;
+  const { clock, partitions } = context;
+  const plan = new PlanWriter(io.network);
+  const answers = new Answers(plan, ambient);
+  const lot = new ParkingLot();
+  const produce = produceStage(parts, plan, answers);
+  const seedBytes = ambient.randomBytes(4);
+  const seed = new DataView(seedBytes.buffer, seedBytes.byteOffset).getUint32(0);
+  const fetch = new FetchStage({
+    partitions,
+    sessions: new FetchSessions(lot, seed, parts.fetchSessionSlots),
+    planner: new FetchPlanner(partitions, io.logs, resolve, lot, plan),
+    lot,
+    writer: plan,
+    clock,
+    bytesMax: () => context.config.fetchMaxBytes,
+    answer: (call, response) => answers.send(call, fetchApi, response),
+  });
+  const dispatch = new Dispatch({
+    context,
+    arena: io.arena,
+    answers,
+    produce,
+    fetch,
+    ambient,
+    counters: parts.counters,
+    release: (frameOffset) => plan.release(frameOffset),
+    flushSoon: () => tick.flushSoon(),
+  });
+  const tick = new Tick({
+    io,
+    ambient,
+    connections: new Connections(),
+    dispatch,
+    produce,
+    fetch,
+    partitions,
+    failures,
+    plan,
+    epochsMoved: parts.epochsMoved,
+    metadata: parts.metadata,
+    nextFetchDeadlineMs: () => lot.nextDeadlineMs,
+  });
+  return { produce, fetch, tick };
+}
+
+function produceStage(parts: StageParts, plan: PlanWriter, answers: Answers): ProduceStage {
+  const { configOf, context, failures, io, resolve } = parts;
+  const { clock, partitions, producers } = context;
+  const untilWritten = new Waiters();
+  const untilCommitted = new Waiters();
+  const admission = new Admission({
+    arena: io.arena,
+    logs: io.logs,
+    partitions,
+    producers,
+    clock,
+    writer: plan,
+    untilWritten,
+    untilCommitted,
+    configOf,
+  });
+  return new ProduceStage({
+    partitions,
+    admission,
+    untilWritten,
+    untilCommitted,
+    clock,
+    configOf,
+    resolve,
+    storeAccepts: () => failures.accepts,
+    answer: (call, response) => answers.send(call, produceApi, response),
+    skip: (call) => answers.skip(call),
+    close: (call) => answers.close(call),
+  });
+}
