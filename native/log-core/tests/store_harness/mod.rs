@@ -318,7 +318,12 @@ pub fn want(log: LogId, offset: i64, bytes_max: u32) -> LocateRequest {
 /// `timestamp` on.
 pub fn made(count: usize, value_bytes: usize, timestamp: i64) -> Vec<u8> {
     let records: Vec<MadeRecord> = (0..count)
-        .map(|index| MadeRecord::of(timestamp + index as i64, &vec![index as u8; value_bytes]))
+        .map(|index| {
+            MadeRecord::of(
+                timestamp + index as i64,
+                &vec![index as u8 + 1; value_bytes],
+            )
+        })
         .collect();
     batch(&records)
 }
