@@ -11,6 +11,7 @@ const steps: readonly (readonly [string, string[], string?])[] = [
   ["format", [bun, "fmt", "--no-script", "--check", "packages", "scripts", "tests"]],
   ["lint", [bun, "run", "lint"]],
   ["layout", [bun, "scripts/generate-layout.ts", "--check"]],
+  ["reference", [bun, "scripts/generate-reference.ts", "--check"]],
   ["rust format", ["cargo", "fmt", "--all", "--check"], native],
   [
     "rust lint",

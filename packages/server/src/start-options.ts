@@ -7,7 +7,7 @@ import { err, ok } from "@mantou/base";
 export const START_USAGE = `mantou start - run a broker
 
   --listen HOST:PORT     address for clients (default 127.0.0.1:9092); repeat as NAME://HOST:PORT
-  --data-dir DIR         where logs and metadata live (default ./data)
+  --data-dir DIR         where logs and metadata live (default ./mantou-data)
   --config FILE          settings as a TOML file, by Kafka's names
   --set KEY=VALUE        one setting; wins over file and environment; may be repeated
   --help                 this text
