@@ -186,7 +186,7 @@ export class ReplicaCluster {
 
   private tick(node: Node): void {
     if (!node.isUp) return;
-    node.table.tick(this.nowMs);
+    node.table.step({ kind: "tick" }, this.nowMs);
     this.collect(node);
   }
 
@@ -201,7 +201,8 @@ export class ReplicaCluster {
     if (!node.isUp) return;
     const { leader, leaderEpoch, membership } = this.committed;
     node.view = this.committed;
-    node.table.leadership(log, leader === node.nodeId, leaderEpoch, membership, this.nowMs);
+    const input = { leader: leader === node.nodeId, leaderEpoch, membership };
+    node.table.step({ kind: "leadership", logId: log, ...input }, this.nowMs);
   }
 
   private decideAll(): void {
