@@ -8,7 +8,11 @@ export interface Sent {
 
 const decoder = new TextDecoder();
 
-export const encodeSent = ({ producer, sequence }: Sent): string => `${producer}:${sequence}`;
+const name = ({ producer, sequence }: Sent): string => `${producer}:${sequence}`;
+
+/** @param padding characters behind the name, so that records have sizes as in life. */
+export const encodeSent = (sent: Sent, padding = 0): string =>
+  `${name(sent)}:${"x".repeat(padding)}`;
 
 export function decodeSent(value: Uint8Array | null): Sent {
   const [producer, sequence] = decoder.decode(value ?? new Uint8Array(0)).split(":");
@@ -29,11 +33,11 @@ export class AcknowledgedLog {
 
   acknowledge(sent: Sent, delivery: Delivery): void {
     this.acknowledgedCount += 1;
-    this.put(this.acknowledged, delivery.partition, delivery.offset, encodeSent(sent), "ack");
+    this.put(this.acknowledged, delivery.partition, delivery.offset, name(sent), "ack");
   }
 
   show(record: ConsumedRecord): void {
-    const value = encodeSent(decodeSent(record.value));
+    const value = name(decodeSent(record.value));
     this.put(this.shown, record.partition, record.offset, value, "poll");
   }
 
@@ -45,7 +49,7 @@ export class AcknowledgedLog {
     let expectedOffset = records[0]?.offset ?? 0;
     for (const record of records) {
       const sent = decodeSent(record.value);
-      const value = encodeSent(sent);
+      const value = name(sent);
       const where = `${partition}@${record.offset}`;
       if (record.offset !== expectedOffset) this.anomalies.push(`gap before ${where}`);
       expectedOffset = record.offset + 1;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Prng } from "@mantou/base";
 import { Client, type ConsumedRecord, type Producer } from "@mantou/client";
+import type { BrokerProcessOptions } from "../processes/broker-process.ts";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
 import { AcknowledgedLog, encodeSent } from "./acknowledged-log.ts";
 
@@ -14,6 +15,12 @@ const PRODUCERS = 3;
 const TOPIC = "ledger";
 /** Values that may be under way per producer: bounds what one round writes. */
 const IN_FLIGHT_MAX = 200;
+/** Records have up to so many bytes, so that segments of a megabyte roll while brokers die. */
+const PADDING_MAX = 2000;
+/** The longest time after its start at which a broker is killed before it serves. */
+const EARLY_KILL_MS = 400;
+/** "Back in a second or two", with room for a machine that is shared. */
+const RESTART_MS_MAX = 20_000;
 
 const seed = Number(process.env["MANTOU_SEED"] ?? Date.now() % 1_000_000);
 
@@ -22,6 +29,7 @@ async function produceUntil(
   producer: Producer,
   id: number,
   ledger: AcknowledgedLog,
+  prng: Prng,
   stop: AbortSignal,
 ): Promise<void> {
   let sequence = 0;
@@ -29,8 +37,9 @@ async function produceUntil(
   while (!stop.aborted) {
     const sent = { producer: id, sequence: sequence++ };
     const partition = sent.sequence % PARTITIONS;
+    const value = encodeSent(sent, prng.below(PADDING_MAX));
     const delivered = producer
-      .send({ topic: TOPIC, partition, value: encodeSent(sent) })
+      .send({ topic: TOPIC, partition, value })
       .then((delivery) => ledger.acknowledge(sent, delivery))
       .catch(() => {
         // Given up: unknown whether it is there. The checker allows both, but not twice.
@@ -80,6 +89,22 @@ async function consumeUntil(
   }
 }
 
+/** Starts a broker again, in one case of four after one that died before it could serve. */
+async function restart(
+  options: BrokerProcessOptions,
+  prng: Prng,
+): Promise<{ broker: BrokerProcess; tookMs: number }> {
+  if (prng.chance(1, 4)) {
+    const early = BrokerProcess.launch(options);
+    // A choice of the moment, not a wait for a condition: any moment will do.
+    await Bun.sleep(prng.below(EARLY_KILL_MS));
+    await early.kill();
+  }
+  const startedMs = performance.now();
+  const broker = await BrokerProcess.start(options);
+  return { broker, tookMs: performance.now() - startedMs };
+}
+
 test(
   `acknowledged records survive kill -9: nothing lost, doubled or reordered (seed ${seed})`,
   async () => {
@@ -87,9 +112,12 @@ test(
     const prng = new Prng(seed);
     const options = { dataDirectory: folder.path };
     let broker = await BrokerProcess.start(options);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => broker.kill());
     const { port } = broker;
     const brokers = broker.address;
     const client = await Client.connect({ brokers });
+    stack.defer(() => client.abort());
     await client.admin.createTopic({
       name: TOPIC,
       partitions: PARTITIONS,
@@ -97,18 +125,22 @@ test(
     });
     const ledger = new AcknowledgedLog();
     const stop = new AbortController();
+    stack.defer(() => stop.abort());
     const running = [consumeUntil(brokers, ledger, stop.signal)];
     for (let id = 0; id < PRODUCERS; id += 1) {
       const producer = client.producer({ idempotent: true, deliveryTimeoutMs: 120_000 });
-      running.push(produceUntil(producer, id, ledger, stop.signal));
+      const sizes = new Prng(seed ^ (id + 1));
+      running.push(produceUntil(producer, id, ledger, sizes, stop.signal));
     }
+    let slowestMs = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       // Not a time but a number of acknowledgements decides when the broker dies.
       const target = ledger.acknowledgedCount + 20 + prng.below(2000);
-      while (ledger.acknowledgedCount < target)
-        await new Promise((resolve) => setTimeout(resolve, 2));
+      while (ledger.acknowledgedCount < target) await Bun.sleep(2);
       await broker.kill();
-      broker = await BrokerProcess.start({ ...options, port });
+      const again = await restart({ ...options, port }, prng);
+      broker = again.broker;
+      slowestMs = Math.max(slowestMs, again.tookMs);
     }
     stop.abort();
     await Promise.all(running);
@@ -117,8 +149,13 @@ test(
     }
     await client.close();
     expect(await broker.stop()).toBe(0);
+    console.log(
+      `kill loop: ${ROUNDS} rounds, ${ledger.acknowledgedCount} acknowledged, ` +
+        `slowest restart ${Math.round(slowestMs)} ms, seed ${seed}`,
+    );
     expect(ledger.anomalies.slice(0, 20), `seed ${seed}`).toEqual([]);
     expect(ledger.acknowledgedCount).toBeGreaterThan(ROUNDS * 20);
+    expect(slowestMs).toBeLessThan(RESTART_MS_MAX);
   },
   ROUNDS * 60_000,
 );

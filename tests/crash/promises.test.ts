@@ -10,12 +10,12 @@ async function withBroker(
   after: (client: Client, log: string) => Promise<void>,
 ): Promise<void> {
   using folder = temporaryFolder();
-  const first = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using first = await BrokerProcess.start({ dataDirectory: folder.path });
   const client = await Client.connect({ brokers: first.address });
   await before(client);
   await first.kill();
   client.abort();
-  const second = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using second = await BrokerProcess.start({ dataDirectory: folder.path });
   const again = await Client.connect({ brokers: second.address });
   await after(again, second.log);
   again.abort();
@@ -130,14 +130,14 @@ test("an answered CreateTopics, AlterConfigs, DeleteTopics, DeleteRecords surviv
 
 test("a clean stop leaves nothing to scan, and everything in place", async () => {
   using folder = temporaryFolder();
-  const first = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using first = await BrokerProcess.start({ dataDirectory: folder.path });
   const client = await Client.connect({ brokers: first.address });
   await client.admin.createTopic({ name: "t", partitions: 1 });
   const { topicId } = await client.admin.describeTopic("t");
   await client.producer().send({ topic: "t", partition: 0, value: "x" });
   client.abort();
   expect(await first.stop()).toBe(0);
-  const second = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using second = await BrokerProcess.start({ dataDirectory: folder.path });
   const again = await Client.connect({ brokers: second.address });
   expect((await again.admin.describeTopic("t")).topicId).toBe(topicId);
   expect(await end(again, "t")).toBe(1);

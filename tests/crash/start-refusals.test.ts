@@ -48,7 +48,7 @@ test("a config file that is missing, or no TOML, or has unknown names", async ()
 
 test("an occupied port", async () => {
   using folder = temporaryFolder();
-  const first = await BrokerProcess.start({ dataDirectory: join(folder.path, "a") });
+  await using first = await BrokerProcess.start({ dataDirectory: join(folder.path, "a") });
   const line = await refused(["--listen", first.address], join(folder.path, "b"));
   expect(line).toContain(String(first.port));
   await first.stop();
@@ -68,7 +68,7 @@ test("a data directory that cannot be written", async () => {
 
 test("a second broker on the same directory says so, and the first goes on", async () => {
   using folder = temporaryFolder();
-  const first = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using first = await BrokerProcess.start({ dataDirectory: folder.path });
   const line = await refused([], folder.path);
   expect(line).toContain(folder.path);
   expect(line).toMatch(/another|lock/i);
@@ -77,7 +77,7 @@ test("a second broker on the same directory says so, and the first goes on", asy
 
 test("another node's directory", async () => {
   using folder = temporaryFolder();
-  const first = await BrokerProcess.start({ dataDirectory: folder.path });
+  await using first = await BrokerProcess.start({ dataDirectory: folder.path });
   await first.stop();
   expect(await refused(["--set", "node.id=7"], folder.path)).toContain("node.id");
 });

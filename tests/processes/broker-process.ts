@@ -37,16 +37,24 @@ export interface ExitedProcess {
   readonly log: string;
 }
 
-/** A real broker in a process of its own. */
+/** Brokers that run now: a test run that ends in the middle of a test leaves none behind. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** A real broker in a process of its own. `await using` kills it with the scope. */
 export class BrokerProcess {
   private lines = "";
   private readonly waiting: { readonly pattern: RegExp; readonly found: () => void }[] = [];
   readonly exited: Promise<number>;
+  private readonly reading: Promise<void>;
   port = 0;
 
   private constructor(private readonly child: Bun.Subprocess<"ignore", "ignore", "pipe">) {
-    this.exited = child.exited;
-    void this.pump();
+    running.add(child);
+    this.exited = child.exited.finally(() => running.delete(child));
+    this.reading = this.pump();
   }
 
   get pid(): number {
@@ -64,22 +72,29 @@ export class BrokerProcess {
 
   /** Starts and waits until it listens; throws with its log when it exits before. */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
-    const broker = BrokerProcess.spawn(options);
+    const broker = BrokerProcess.launch(options);
     const listening = /listening listener=\S+ address=\S+?:(\d+)/;
-    await broker.waitForLog(listening, options.timeoutMs ?? 60_000);
-    await broker.waitForLog(/ started /, options.timeoutMs ?? 60_000);
+    try {
+      await broker.waitForLog(listening, options.timeoutMs ?? 60_000);
+      await broker.waitForLog(/ started /, options.timeoutMs ?? 60_000);
+    } catch (error) {
+      await broker.kill();
+      throw error;
+    }
     broker.port = Number(listening.exec(broker.lines)?.[1]);
     return broker;
   }
 
   /** Starts and waits until it has exited by itself. */
   static async runToExit(options: BrokerProcessOptions): Promise<ExitedProcess> {
-    const broker = BrokerProcess.spawn(options);
+    const broker = BrokerProcess.launch(options);
     const exitCode = await broker.exited;
+    await broker.reading;
     return { exitCode, log: broker.log };
   }
 
-  private static spawn(options: BrokerProcessOptions): BrokerProcess {
+  /** Starts and waits for nothing. */
+  static launch(options: BrokerProcessOptions): BrokerProcess {
     const address = `127.0.0.1:${options.port ?? 0}`;
     const flags = ["--listen", address, "--data-dir", options.dataDirectory];
     const child = Bun.spawn([process.execPath, main, "start", ...flags, ...(options.flags ?? [])], {
@@ -103,7 +118,7 @@ export class BrokerProcess {
           resolve();
         },
       });
-      void this.exited.then((code) => {
+      void Promise.all([this.exited, this.reading]).then(([code]) => {
         clearTimeout(timer);
         reject(new Error(`exited with ${code} before ${pattern}; its log:\n${this.lines}`));
       });
