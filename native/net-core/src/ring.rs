@@ -173,3 +173,30 @@ fn call(slot: &RwLock<Option<Call>>) {
         target();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn whoever_found_no_room_hears_of_it_once() {
+        let ring = Ring::new(16);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        ring.set_on_space(Some(Arc::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        })));
+        let mut table = [EventRow::default(); 4];
+        let rows = [EventRow::default(); 20];
+        ring.try_push_all(&rows[..14]);
+        ring.drain(&mut table);
+        assert_eq!(calls.load(Ordering::SeqCst), 0, "everything had room");
+        assert_eq!(ring.try_push_all(&rows[..5]), 4);
+        for expected in [1, 1] {
+            ring.drain(&mut table);
+            assert_eq!(calls.load(Ordering::SeqCst), expected);
+        }
+    }
+}

@@ -63,8 +63,12 @@ fn a_frame_that_never_ends_is_given_up() {
     sender.join().unwrap();
     // While we do not read, the peer cannot be late.
     let (mut client, c, g) = net.opened();
-    net.submit(&[PlanRow::mute(c, g, 600)], &[]);
+    let before = net.network.stats().received_bytes_total;
     send(&mut client, &request(0, 0, 100)[..50]);
+    net.until("half a frame", || {
+        net.network.stats().received_bytes_total == before + 50
+    });
+    net.submit(&[PlanRow::mute(c, g, 600)], &[]);
     assert!(net.next_within(Duration::from_millis(500)).is_none());
     send(&mut client, &request(0, 0, 100)[50..]);
     let frame = net.frame();

@@ -144,7 +144,12 @@ fn output_that_nobody_takes_stops_the_reading() {
         client
     });
     let mut later = 0;
+    let deadline = Instant::now() + harness::DEADLINE;
     while first + later < 500 {
+        assert!(
+            Instant::now() < deadline,
+            "stuck after {later} more answers"
+        );
         later += answer_all(&mut net);
     }
     sender.join().unwrap();
@@ -240,6 +245,34 @@ fn a_full_arena_makes_connections_wait_and_nothing_else() {
 }
 
 #[test]
+fn nothing_that_waits_stays_in_the_reserve() {
+    let mut net = Net::with(options(), 1 << 20, 1024, 400_000);
+    let (mut first, ..) = net.opened();
+    let (second, ..) = net.opened();
+    send(&mut first, &request(0, 0, 390_000));
+    // It fills what is there for everybody, and stays.
+    let kept = net.frame();
+    let mut writer = second.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        send(
+            &mut writer,
+            &[request(0, 1, 390_000), request(0, 2, 390_000)].concat(),
+        );
+    });
+    // This one lies in the reserve. Its space must come free with its release, although the next
+    // one has arrived and waits.
+    let frame = net.frame();
+    assert_eq!(frame.correlation_id, 1);
+    net.quiet();
+    skip_all(&net, &[frame]);
+    let frame = net.frame();
+    assert_eq!(frame.correlation_id, 2);
+    skip_all(&net, &[frame, kept]);
+    sender.join().unwrap();
+    net.finish();
+}
+
+#[test]
 fn what_the_broker_allocates_has_a_part_of_its_own() {
     let mut net = Net::with(options(), 1 << 20, 1024, 400_000);
     let (mut client, ..) = net.opened();
@@ -329,9 +362,9 @@ fn a_slow_reader_is_closed_and_its_memory_given_back() {
     ];
     net.submit(&rows, &[]);
     net.release(&frame);
-    // Reading on keeps it alive.
-    let mut some = vec![0; 1 << 20];
-    for _ in 0..6 {
+    // Reading on keeps it alive, even in steps at which the socket does not become writable.
+    let mut some = vec![0; 400 << 10];
+    for _ in 0..8 {
         client.read_exact(&mut some).unwrap();
         assert!(net.next_within(Duration::from_millis(150)).is_none());
     }
