@@ -16,10 +16,11 @@ use crate::index::IndexCache;
 use crate::janitor::JanitorQueue;
 use crate::log::{Log, Segment, Status};
 use crate::marks::DurableMarks;
+use crate::names::SYNC_FAILED;
 use crate::readers::ReadQueue;
 use crate::small_files::FileQueue;
 use crate::space::Space;
-use crate::vfs::{OpenMode, Vfs, VfsFile};
+use crate::vfs::{OpenMode, Vfs, VfsFile, write_all};
 use crate::writer::WriteQueue;
 use crate::zeroer::ZeroQueue;
 
@@ -100,6 +101,9 @@ pub struct RecoveryContext {
     pub same_boot: bool,
     /// What the next checkpoint says about the operating system's run.
     pub boot: String,
+    /// An fsync failed in this run of the operating system: what is read from the page cache
+    /// need not be on the disk, until it is written again.
+    pub rewrite: bool,
 }
 
 pub struct CoreParts {
@@ -209,6 +213,7 @@ impl Core {
     pub fn sync_failed(&self, what: &str, error: &io::Error) {
         let code = StoreCode::SyncFailed as u32;
         if self.fault.swap(code, Ordering::AcqRel) != code {
+            self.leave_sync_marker();
             let detail = format!("{what}: {error}");
             self.sink.event(Event::StoreState {
                 code: StoreCode::SyncFailed,
@@ -233,6 +238,18 @@ impl Core {
             offset,
             detail,
         });
+    }
+
+    /// Tells the next run that bytes in the page cache may be nowhere else. It need not be synced:
+    /// once the operating system was restarted, the page cache is gone, and with it the doubt.
+    fn leave_sync_marker(&self) {
+        let path = self.directory.join(SYNC_FAILED);
+        let left = self
+            .vfs
+            .open(&path, OpenMode::Create)
+            .and_then(|file| write_all(&*file, self.vfs.boot_id().as_bytes(), 0));
+        // On a disk that takes no file either, the next run cannot open the directory.
+        drop(left);
     }
 
     /// A thread of the store died: nothing that it held can be trusted.

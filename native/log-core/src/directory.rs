@@ -18,8 +18,8 @@ use crate::files::files_open_max;
 use crate::janitor::write_checkpoint;
 use crate::marks::{DurableMarks, read_marks};
 use crate::names::{
-    CHECKPOINT, DELETE_SUFFIX, LOCK, META_PROPERTIES, PARTITION_METADATA, TEMPORARY, encode_uuid,
-    parse_log_folder,
+    CHECKPOINT, DELETE_SUFFIX, LOCK, META_PROPERTIES, PARTITION_METADATA, SYNC_FAILED, TEMPORARY,
+    encode_uuid, parse_log_folder,
 };
 use crate::space::Space;
 use crate::vfs::{OpenMode, Vfs, VfsFile, VolumeInfo, read_file, write_file};
@@ -95,6 +95,10 @@ pub fn open_directory(
     let boot = vfs.boot_id();
     let clean = checkpoint.clean || !had_checkpoint && listing.logs.is_empty();
     let same_boot = had_checkpoint && !boot.is_empty() && checkpoint.boot == boot;
+    let marker = read_file(&*vfs, &directory.join(SYNC_FAILED), SMALL_TEXT_BYTES_MAX);
+    let rewrite = marker
+        .map_err(failed)?
+        .is_some_and(|marker| marker == boot.as_bytes());
     let directory_id = match &meta {
         Some(meta) => meta.directory_id,
         None => random_id().map_err(failed)?,
@@ -134,6 +138,7 @@ pub fn open_directory(
             clean,
             same_boot,
             boot: if clean { boot } else { checkpoint.boot },
+            rewrite,
         },
         unopened,
         lock,

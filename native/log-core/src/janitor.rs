@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::api::{Durability, Reply, StoreError};
+use crate::api::{Durability, Reply, StoreCode, StoreError};
 use crate::append::spill;
 use crate::checkpoint::{Checkpoint, CheckpointEntry, Point, leader_epochs};
 use crate::core::Core;
 use crate::deleter::Job;
 use crate::log::{Log, Segment, Status};
-use crate::names::{CHECKPOINT, INDEX, LEADER_EPOCHS, TIME_INDEX};
+use crate::names::{CHECKPOINT, INDEX, LEADER_EPOCHS, SYNC_FAILED, TIME_INDEX};
 use crate::tasks::{Taken, TaskQueue};
 use crate::vfs::{OpenMode, write_file};
 
@@ -313,7 +313,12 @@ pub(crate) fn write_checkpoint(core: &Core, clean: bool) -> Result<(), StoreErro
         logs: entries,
     };
     let path = core.directory.join(CHECKPOINT);
-    write_checkpoint_file(core, &path, &checkpoint)
+    write_checkpoint_file(core, &path, &checkpoint)?;
+    if core.recovery.rewrite && !pending_recovery && core.fault() != Some(StoreCode::SyncFailed) {
+        // Every log was written anew when it was opened: there is no doubt left.
+        let _ = core.vfs.unlink(&core.directory.join(SYNC_FAILED));
+    }
+    Ok(())
 }
 
 fn write_checkpoint_file(

@@ -19,6 +19,8 @@ pub const META_PROPERTIES: &str = "meta.properties";
 pub const CHECKPOINT: &str = "mantou-checkpoint";
 pub const DURABLE_MARKS: &str = "mantou-durable-marks";
 pub const RESERVE: &str = "mantou-reserve";
+/// There while the page cache may show bytes that a failed fsync has dropped.
+pub const SYNC_FAILED: &str = "mantou-sync-failed";
 pub const LOCK: &str = ".lock";
 
 /// Kafka's limit on topic names.
@@ -109,7 +111,15 @@ pub fn check_small_file(name: &str, in_log: bool) -> Result<(), StoreError> {
 }
 
 pub fn is_store_file(name: &str) -> bool {
-    [META_PROPERTIES, CHECKPOINT, DURABLE_MARKS, RESERVE, LOCK].contains(&name)
+    [
+        META_PROPERTIES,
+        CHECKPOINT,
+        DURABLE_MARKS,
+        RESERVE,
+        SYNC_FAILED,
+        LOCK,
+    ]
+    .contains(&name)
 }
 
 /// Whether a file in a log's folder belongs to a segment, living or about to be deleted.

@@ -272,16 +272,17 @@ fn check_owner(core: &Core, log: &Log, folder: &Path) -> Result<(), StoreError> 
         .as_deref()
         .and_then(crate::checkpoint::parse_partition_metadata)
     {
-        Some(owner) if owner == log.topic_id => Ok(()),
-        Some(_) => {
+        Some(owner) if owner == log.topic_id && !core.recovery.rewrite => Ok(()),
+        Some(owner) if owner != log.topic_id => {
             let text = format!(
                 "{} belongs to another topic of that name; open it under its own id and remove it",
                 folder.display()
             );
             Err(StoreError::new("TOPIC_ID", text))
         }
-        // Cut off by a crash before anything in the folder was durable.
-        None => {
+        // Cut off by a crash before anything in the folder was durable, or perhaps nowhere but in
+        // the page cache.
+        _ => {
             let text = partition_metadata(&log.topic_id);
             core.space
                 .with_reserve(PARTITION_METADATA, || {

@@ -20,7 +20,7 @@ use crate::log::{Log, Segment};
 use crate::names::{INDEX, TIME_INDEX};
 use crate::scan::{Found, Scanner};
 use crate::search::build_index;
-use crate::vfs::read_file;
+use crate::vfs::{VfsFile, read_exact, read_file, write_all};
 
 const INDEX_BYTES_MAX: u64 = 1 << 30;
 
@@ -226,6 +226,10 @@ impl Recovery<'_> {
                 }
             }
         };
+        if self.core.recovery.rewrite {
+            rewrite(&*file, start, segment.bytes())?;
+            self.result.scanned = true;
+        }
         segment.set_largest_timestamp(index.largest_timestamp());
         self.result.largest_timestamp =
             self.result.largest_timestamp.max(index.largest_timestamp());
@@ -326,6 +330,20 @@ impl Recovery<'_> {
         self.result.end_offset = self.expected;
         self.result
     }
+}
+
+/// Writes a range over itself. After a failed fsync, Linux calls pages clean that never reached
+/// the disk; written again, the next fsync takes them there.
+fn rewrite(file: &dyn VfsFile, from: u64, to: u64) -> io::Result<()> {
+    let mut buffer = vec![0; ((to - from) as usize).min(1 << 20)];
+    let mut position = from;
+    while position < to {
+        let length = ((to - position) as usize).min(buffer.len());
+        read_exact(file, &mut buffer[..length], position)?;
+        write_all(file, &buffer[..length], position)?;
+        position += length as u64;
+    }
+    Ok(())
 }
 
 enum Judgement {
