@@ -2,8 +2,10 @@
 //! they claim. The same functions run under libFuzzer, under the plain mutator and in `cargo test`.
 
 mod mutator;
+mod recovery;
 
 pub use mutator::{Mutator, seeds};
+pub use recovery::recovery;
 
 use mantou_log_core::batch::{
     BatchHeader, BatchView, InspectCode, Records, crc32c, find_timestamp_in_batch, inspect,
@@ -16,7 +18,7 @@ const INFLATED_BYTES_MAX: usize = 256 << 10;
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 2] = [("batch", batch), ("index", index)];
+pub const TARGETS: [Target; 3] = [("batch", batch), ("index", index), ("recovery", recovery)];
 
 /// The batch readers. The first byte says whether length, magic and CRC are put right, so that
 /// mutations reach what lies behind them.

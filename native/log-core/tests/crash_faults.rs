@@ -243,6 +243,7 @@ fn a_full_volume_refuses_appends_and_serves_again_when_there_is_room() {
         assert_eq!(ledger.log(1).removal, Removal::Yes);
         // And writes go on without a restart.
         vfs.set_capacity(None);
+        running.sink.well();
         running.sink.clear_failures();
         let states = running.open_logs(&[0]);
         let states = states.unwrap_or_else(|error| panic!("{context}: re-open: {error:?}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mantou_log_core::batch::BatchView;
+use mantou_log_core::batch::{BatchView, HeaderError};
 use mantou_log_core::{LogId, LogState};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,14 +33,18 @@ pub struct LogLedger {
 
 /// The batches of `bytes`, which must be nothing else.
 pub fn split(bytes: &[u8]) -> Vec<BatchView<'_>> {
+    try_split(bytes).expect("whole batches only")
+}
+
+fn try_split(bytes: &[u8]) -> Result<Vec<BatchView<'_>>, HeaderError> {
     let mut batches = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        let view = BatchView::parse(rest).expect("whole batches only");
+        let view = BatchView::parse(rest)?;
         rest = &rest[view.bytes().len()..];
         batches.push(view);
     }
-    batches
+    Ok(batches)
 }
 
 impl LogLedger {
@@ -91,6 +95,33 @@ impl LogLedger {
     pub fn trimmed(&mut self, start: i64) {
         self.start_min = start;
         self.start_max = start;
+    }
+
+    /// What is served for `from` is what was appended: whole batches in order, the first of which
+    /// holds `from` or lies behind it.
+    pub fn expect_served(&self, bytes: &[u8], from: i64, context: &str) {
+        let mut next = None;
+        let batches = try_split(bytes);
+        let batches = batches.unwrap_or_else(|error| panic!("{context}, from {from}: {error}"));
+        for view in batches {
+            let base = view.header.base_offset;
+            assert!(
+                base >= next.unwrap_or(base),
+                "{context}: goes back to {base}"
+            );
+            assert!(
+                view.header.next_offset() > from,
+                "{context}: begins before {from}"
+            );
+            let images = self.images.get(&base).map_or(&[][..], |images| images);
+            // No checksum covers the leader epoch.
+            let parts = |image: &[u8]| [image[..12].to_vec(), image[16..].to_vec()];
+            let is_image = images
+                .iter()
+                .any(|image| parts(image) == parts(view.bytes()));
+            assert!(is_image, "{context}: {base} is none that was appended");
+            next = Some(view.header.next_offset());
+        }
     }
 
     /// Compares a recovered log, and continues from what was found.

@@ -96,6 +96,14 @@ impl Sink {
         self.state().failures.clone()
     }
 
+    /// Waits until the store says that it is well again.
+    pub fn well(&self) {
+        self.wait("the store is well again", |state| {
+            let last = state.store.last()?;
+            (last.0 == StoreCode::Ok).then_some(())
+        });
+    }
+
     pub fn clear_failures(&self) {
         self.state().failures.clear();
     }
