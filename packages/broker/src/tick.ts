@@ -109,8 +109,15 @@ export class Tick {
   }
 
   private finish(): void {
-    const { epochs } = this.parts.partitions.take();
+    const { epochs, lost } = this.parts.partitions.take();
     if (epochs.length > 0) this.parts.epochsMoved(epochs);
+    for (const loss of lost) {
+      this.parts.ambient.logger.error("committed_records_lost", {
+        ...loss,
+        why: "recovery did not find records that were committed: the disk has lost them",
+        todo: "check the disk; restore the partition from a copy where there is one",
+      });
+    }
     this.parts.plan.flush();
     this.armTimer();
     if (this.whenIdle !== null && this.parts.produce.waiting === 0) {

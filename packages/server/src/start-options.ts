@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BrokerConfig } from "@mantou/catalog";
 import { brokerConfigNameOf, parseBrokerConfig } from "@mantou/catalog";
@@ -47,6 +48,10 @@ export function parseStartOptions(
   const set = flagEntries(values.listen ?? [], values["data-dir"], values.set ?? []);
   if (!set.ok) return set;
   entries.push(...set.value);
+  const relative = parseBrokerConfig(entries);
+  if (!relative.ok) return relative;
+  // Clients are shown the directory's path; a relative one would mean nothing to them.
+  entries.push(["log.dirs", resolve(relative.value.logDir)]);
   const config = parseBrokerConfig(entries);
   if (!config.ok) return config;
   return ok({ help: values.help ?? false, config: config.value });

@@ -26,6 +26,9 @@ const VERSION_OF_SPECIAL: Readonly<Record<number, number>> = {
   [EARLIEST_PENDING_UPLOAD]: 11,
 };
 
+const LEADER_EPOCH_SINCE = 4;
+const NO_EPOCH = -1;
+
 /** ListOffsets: a position by timestamp, per partition. Only real timestamps need a disk. */
 export function handleListOffsets(
   broker: BrokerContext,
@@ -48,9 +51,18 @@ export function handleListOffsets(
       return found;
     }),
   }));
-  const response = { throttleTimeMs: 0, topics };
-  if (lookups.length === 0) return answer(response);
-  return later(Promise.all(lookups).then(() => response));
+  if (lookups.length === 0) return answer(respond(topics, call.version));
+  return later(Promise.all(lookups).then(() => respond(topics, call.version)));
+}
+
+/** Epochs belong to versions that have the field; in an older answer one cannot be written. */
+function respond(topics: TopicAnswer[], version: number): ListOffsetsResponse {
+  if (version < LEADER_EPOCH_SINCE) {
+    for (const { partitions } of topics) {
+      for (const found of partitions) found.leaderEpoch = NO_EPOCH;
+    }
+  }
+  return { throttleTimeMs: 0, topics };
 }
 
 function look(
@@ -137,5 +149,6 @@ async function settle(
 }
 
 function newAnswer(partitionIndex: number): PartitionAnswer {
-  return { partitionIndex, errorCode: ErrorCode.NONE, timestamp: -1, offset: -1, leaderEpoch: -1 };
+  const none = { timestamp: -1, offset: -1, leaderEpoch: NO_EPOCH };
+  return { partitionIndex, errorCode: ErrorCode.NONE, ...none };
 }
