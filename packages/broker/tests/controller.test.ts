@@ -110,7 +110,7 @@ describe("one voter", () => {
 
   test("refusals have names", async () => {
     const cluster = new Cluster([1]);
-    const node = cluster.launch(1);
+    const node = cluster.launch(1, 64 << 20);
     expect(await codeOf(cluster, node.driver.propose([note("early")]))).toBe("NOT_LEADER");
     await cluster.time.until("it starts", () => node.started);
     const huge = new Uint8Array(9 << 20);

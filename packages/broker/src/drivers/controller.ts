@@ -24,6 +24,7 @@ import { ControllerPending } from "./controller-pending.ts";
 import { describeQuorum } from "./controller-quorum.ts";
 import { decodeCheckpoint, checkpointName } from "./controller-records.ts";
 import { restoreController } from "./controller-restore.ts";
+import { ControllerSnapshots, type SnapshotSettings } from "./controller-snapshots.ts";
 
 /** What is replicated. Replay at start and live traffic go the same way. */
 export interface StateMachine {
@@ -52,13 +53,7 @@ export interface ControllerParts {
 }
 
 /** Names and defaults as Kafka's `metadata.log.max.*` and `controller.quorum.*`. */
-export interface ControllerSettings {
-  /** A snapshot is taken when so many bytes were applied since the last, */
-  readonly snapshotBytes: number;
-  /** or, with the next entry, when the last is so old. */
-  readonly snapshotIntervalMs: number;
-  /** Entries kept behind a snapshot, so that a follower that is a little late needs no snapshot. */
-  readonly entriesKept: number;
+export interface ControllerSettings extends SnapshotSettings {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
 }
@@ -80,12 +75,10 @@ export class ControllerDriver {
   private readonly disk: ControllerDisk;
   private readonly pending = new ControllerPending();
   private readonly settings: ControllerSettings;
+  private readonly snapshots: ControllerSnapshots;
   private readonly peers: PeerTransport;
   private appliedIndex = 0;
   private appliedTerm = 0;
-  private appliedBytes = 0;
-  private snapshotAtMs = 0;
-  private savingSnapshot = false;
   /** The checkpoint that came with the message being stepped; then, until it is installed. */
   private arrived: Uint8Array | null = null;
   private readonly installing = new Map<string, Uint8Array>();
@@ -110,6 +103,15 @@ export class ControllerDriver {
       completed: (writes) => this.completed(writes),
       failed: (reason, error) => this.fail(reason, error),
     });
+    this.snapshots = new ControllerSnapshots({
+      ambient,
+      disk: this.disk,
+      settings: this.settings,
+      describe: () => this.raft?.describeSnapshot(this.appliedIndex) ?? null,
+      snapshot: () => parts.machine.snapshot(),
+      saved: (snapshot, compactTo) => this.snapshotSaved(snapshot, compactTo),
+      failed: (reason, error) => this.fail(reason, error),
+    });
   }
 
   /**
@@ -126,7 +128,6 @@ export class ControllerDriver {
     if (restored.state !== null) machine.restore(restored.state);
     this.appliedIndex = restored.disk.snapshot.index;
     this.appliedTerm = restored.disk.snapshot.term;
-    this.snapshotAtMs = this.now();
     this.raft = this.openRaft(restored.disk);
     ambient.logger.info("controller.restored", {
       snapshot: this.appliedIndex,
@@ -305,7 +306,7 @@ export class ControllerDriver {
     if (role !== null) this.roleChanged(role);
     this.arm(outbox.armDeadlineMs);
     this.considerStarted();
-    if (outbox.committed.length > 0) this.considerSnapshot();
+    if (outbox.committed.length > 0) this.snapshots.consider();
   }
 
   private submit(persist: Persist): void {
@@ -335,7 +336,7 @@ export class ControllerDriver {
   private apply(entry: Entry): void {
     if (entry.kind === "normal") this.parts.machine.apply(entry.index, entry.data);
     this.appliedIndex = entry.index;
-    this.appliedBytes += entry.data.length;
+    this.snapshots.applied(entry.data.length);
     this.appliedTerm = entry.term;
     this.pending.applied(entry);
   }
@@ -356,11 +357,14 @@ export class ControllerDriver {
     this.parts.machine.restore(decodeCheckpoint(bytes, name).state);
     this.appliedIndex = snapshot.index;
     this.appliedTerm = snapshot.term;
-    this.appliedBytes = 0;
-    this.snapshotAtMs = this.now();
     this.pending.installed(snapshot.index);
-    this.parts.ambient.logger.info("controller.snapshot-installed", { name });
-    void this.release(snapshot.index, snapshot);
+    this.snapshots.installed(snapshot);
+  }
+
+  private snapshotSaved(snapshot: SnapshotMeta, compactTo: number): number | null {
+    if (this.stopped !== null) return null;
+    const answer = this.step({ kind: "snapshotSaved", snapshot, compactTo });
+    return answer.ok ? answer.value : null;
   }
 
   private roleChanged(role: RoleChange): void {
@@ -380,49 +384,6 @@ export class ControllerDriver {
       this.armedMs = null;
       if (this.stopped === null) this.step({ kind: "tick" });
     });
-  }
-
-  // --- snapshots ---
-
-  private considerSnapshot(): void {
-    const { snapshotBytes, snapshotIntervalMs } = this.settings;
-    const isDue =
-      this.appliedBytes >= snapshotBytes || this.now() - this.snapshotAtMs >= snapshotIntervalMs;
-    if (!isDue || this.savingSnapshot) return;
-    const meta = this.raft?.describeSnapshot(this.appliedIndex) ?? null;
-    if (meta === null) return;
-    this.savingSnapshot = true;
-    this.appliedBytes = 0;
-    this.snapshotAtMs = this.now();
-    void this.saveSnapshot(meta, this.parts.machine.snapshot());
-  }
-
-  private async saveSnapshot(meta: SnapshotMeta, state: Uint8Array): Promise<void> {
-    try {
-      await this.disk.saveCheckpoint(meta, state);
-      if (this.stopped !== null) return;
-      const compactTo = Math.max(0, meta.index - this.settings.entriesKept);
-      const answer = this.step({ kind: "snapshotSaved", snapshot: meta, compactTo });
-      this.parts.ambient.logger.info("controller.snapshot-saved", {
-        name: checkpointName(meta),
-        bytes: state.length,
-      });
-      // Refused: a leader's newer one was installed meanwhile, and has removed this one.
-      if (answer.ok) await this.release(answer.value, meta);
-    } catch (error) {
-      this.fail("a snapshot of the metadata cannot be written", error);
-    } finally {
-      this.savingSnapshot = false;
-    }
-  }
-
-  /** Space comes back; nothing depends on it, so trouble is told and tried again next time. */
-  private async release(index: number, kept: SnapshotMeta): Promise<void> {
-    try {
-      await this.disk.release(index, kept);
-    } catch (error) {
-      this.parts.ambient.logger.warn("controller.release-failed", { error: String(error) });
-    }
   }
 
   private isCheckpoint(snapshot: SnapshotMeta, bytes: Uint8Array | null): boolean {
