@@ -244,23 +244,19 @@ fn a_full_arena_makes_connections_wait_and_nothing_else() {
     net.finish();
 }
 
-#[test]
-fn nothing_that_waits_stays_in_the_reserve() {
-    let mut net = Net::with(options(), 1 << 20, 1024, 400_000);
-    let (mut first, ..) = net.opened();
-    let (second, ..) = net.opened();
-    send(&mut first, &request(0, 0, 390_000));
-    // It fills what is there for everybody, and stays.
+/// One connection fills what is there for everybody; a frame of another one gets into the reserve.
+/// Its space must come free with its release, although the next frame has arrived and waits.
+fn reserve_comes_free(first_bytes: usize, second_bytes: usize) {
+    let mut net = Net::with(options(), 1 << 20, 1024, 600_000);
+    let (mut filler, ..) = net.opened();
+    let (client, ..) = net.opened();
+    send(&mut filler, &request(0, 0, 448 * 1024 - 12));
     let kept = net.frame();
-    let mut writer = second.try_clone().unwrap();
+    let mut writer = client.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
-        send(
-            &mut writer,
-            &[request(0, 1, 390_000), request(0, 2, 390_000)].concat(),
-        );
+        let bytes = [request(0, 1, first_bytes), request(0, 2, second_bytes)].concat();
+        send(&mut writer, &bytes);
     });
-    // This one lies in the reserve. Its space must come free with its release, although the next
-    // one has arrived and waits.
     let frame = net.frame();
     assert_eq!(frame.correlation_id, 1);
     net.quiet();
@@ -270,6 +266,13 @@ fn nothing_that_waits_stays_in_the_reserve() {
     skip_all(&net, &[frame, kept]);
     sender.join().unwrap();
     net.finish();
+}
+
+#[test]
+fn nothing_that_waits_stays_in_the_reserve() {
+    reserve_comes_free(390_000, 390_000);
+    // The largest frame there may be needs the whole reserve.
+    reserve_comes_free(100, 512 * 1024 - 12);
 }
 
 #[test]
