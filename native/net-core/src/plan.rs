@@ -79,6 +79,15 @@ impl Plan<'_> {
         Ok(1)
     }
 
+    fn is_alive(&mut self, row: PlanRow) -> Result<bool, &'static str> {
+        let mut is_alive = false;
+        self.with_output(row, |_, _, _| {
+            is_alive = true;
+            Ok(())
+        })?;
+        Ok(is_alive)
+    }
+
     fn slot(&self, row: PlanRow) -> Result<&'_ Slot, &'static str> {
         self.shared
             .slots
@@ -109,8 +118,17 @@ impl Plan<'_> {
             .rows
             .get(at + 1..at + 1 + count)
             .ok_or("fewer segments than announced")?;
+        if !self.is_alive(row)? {
+            // Nothing is checked: while the network ends, the pins may be gone already.
+            for segment in segments {
+                if segment.words[0] == plan_kind::SEGMENT_FILE {
+                    drop(self.pins.take(segment.words[1]));
+                }
+            }
+            return Ok(1 + count);
+        }
         let answer = self.assemble(row, segments)?;
-        // The answer is dropped outside of the lock if the generation is over.
+        // The answer is dropped outside of the lock if the generation is over by now.
         let mut answer = Some(answer);
         self.with_output(row, |plan, slot, output| {
             let answer = answer.take().unwrap_or_default();

@@ -141,6 +141,8 @@ fn rows_for_a_dead_connection_are_dropped_and_their_pins_released() {
     ];
     net.submit(&file_rows, &[0; 8]);
     assert_eq!(net.pins.open.load(Ordering::SeqCst), 0);
+    // While a broker ends, its pins may be gone before its last plan.
+    net.submit(&file_rows, &[0; 8]);
     for frame in &frames {
         net.echo(frame);
     }
