@@ -17,12 +17,22 @@ interface TopicAnswer {
 const NO_RECORDS = new Uint8Array(0);
 
 /** The answer of a task whose ranges are settled; remembers what the client is told. */
-export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchResponseInput {
+export function fetchAnswer(
+  task: FetchTask,
+  partitions: PartitionTable,
+  releasePin: (pin: number) => void,
+): FetchResponseInput {
   const { set, session } = task;
   const topics: TopicAnswer[] = [];
   const byTopic = new Map<string, TopicAnswer>();
   for (const found of task.found) {
-    const topic = set.topics[found.row] as string;
+    const { topic } = found;
+    if (isGone(found, partitions)) {
+      // Deleted while a disk thread looked for its bytes.
+      if (found.length > 0) releasePin(found.pin);
+      found.length = 0;
+      found.errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    }
     let entry = byTopic.get(topic);
     if (entry === undefined) {
       entry = {
@@ -44,6 +54,9 @@ export function fetchAnswer(task: FetchTask, partitions: PartitionTable): FetchR
   };
 }
 
+const isGone = (found: FoundRow, partitions: PartitionTable): boolean =>
+  found.errorCode === ErrorCode.NONE && (found.logId === -1 || !partitions.isOpen(found.logId));
+
 /** A refusal of the whole fetch: top-level code, empty body. */
 export function fetchRefusal(errorCode: number): FetchResponseInput {
   return { throttleTimeMs: 0, errorCode, sessionId: 0, responses: [], nodeEndpoints: [] };
@@ -57,19 +70,21 @@ function partitionAnswer(
   const { set } = task;
   const { row } = found;
   const failed = found.errorCode !== ErrorCode.NONE;
-  const logId = set.logId[row] as LogId;
+  const logId = found.logId as LogId;
   const highWatermark = failed ? -1 : partitions.highWatermark(logId);
   const logStartOffset = failed ? -1 : partitions.logStartOffset(logId);
-  set.sentError[row] = found.errorCode;
-  set.sentHighWatermark[row] = highWatermark;
-  set.sentStartOffset[row] = logStartOffset;
+  if (set.topics[row] === found.topic && set.partition[row] === found.partition) {
+    set.sentError[row] = found.errorCode;
+    set.sentHighWatermark[row] = highWatermark;
+    set.sentStartOffset[row] = logStartOffset;
+  }
   // KAFKA_STORAGE_ERROR is unknown to clients of Fetch v5 and older.
   const errorCode =
     found.errorCode === ErrorCode.KAFKA_STORAGE_ERROR && task.call.version <= 5
       ? ErrorCode.NOT_LEADER_OR_FOLLOWER
       : found.errorCode;
   return {
-    partitionIndex: set.partition[row] as number,
+    partitionIndex: found.partition,
     errorCode,
     highWatermark,
     lastStableOffset: highWatermark,

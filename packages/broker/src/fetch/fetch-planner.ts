@@ -67,7 +67,7 @@ export class FetchPlanner {
     set.firstRow = set.rows > 1 ? (first + 1) % set.rows : 0;
   }
 
-  /** Takes a LOCATED event; gives the task when it was its last one. */
+  /** Takes a LOCATED event; gives the task when it was its last one. A range nobody waits for goes back. */
   located(
     tag: number,
     code: number,
@@ -76,7 +76,10 @@ export class FetchPlanner {
     length: number,
   ): FetchTask | null {
     const entry = this.waiting.get(tag);
-    if (entry === undefined) return null;
+    if (entry === undefined) {
+      if (length > 0) this.writer.releasePin(pin);
+      return null;
+    }
     this.waiting.delete(tag);
     entry.task.pending -= 1;
     this.settle(entry.task, entry.found, code, pin, position, length);
@@ -88,6 +91,9 @@ export class FetchPlanner {
     const { set } = task;
     const found: FoundRow = {
       row,
+      topic: set.topics[row] as string,
+      partition: set.partition[row] as number,
+      logId: -1,
       errorCode: ErrorCode.NONE,
       pin: 0,
       position: 0,
@@ -109,6 +115,7 @@ export class FetchPlanner {
       logId = resolved.logId;
       set.resolve(row, resolved.logId, this.lot);
     }
+    found.logId = logId as LogId;
     found.errorCode = this.rowError(task, row, logId as LogId);
     if (found.errorCode !== ErrorCode.NONE) return found;
     found.diverging = this.divergence(task, row, logId as LogId);

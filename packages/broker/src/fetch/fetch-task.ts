@@ -1,3 +1,4 @@
+import type { LogId } from "@mantou/base";
 import type { Call } from "../handler.ts";
 import type { FetchSession } from "./fetch-sessions.ts";
 import type { FetchSet } from "./fetch-set.ts";
@@ -27,7 +28,12 @@ export interface FetchTask {
 
 /** What the plan found for one row of the set. */
 export interface FoundRow {
+  /** Where it stood in the set; another request of the session may have moved it meanwhile. */
   readonly row: number;
+  readonly topic: string;
+  readonly partition: number;
+  /** -1 where the partition could not be resolved. */
+  logId: LogId | -1;
   errorCode: number;
   /** A pinned file range, or length 0. */
   pin: number;

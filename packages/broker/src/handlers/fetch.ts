@@ -87,11 +87,7 @@ export class FetchStage {
   /** A disk thread has found a range. */
   located(tag: number, code: number, pin: number, position: number, length: number): void {
     const task = this.parts.planner.located(tag, code, pin, position, length);
-    if (task === null) {
-      if (length > 0) this.parts.writer.releasePin(pin);
-      return;
-    }
-    this.judge(task);
+    if (task !== null) this.judge(task);
   }
 
   private run(task: FetchTask): void {
@@ -112,7 +108,11 @@ export class FetchStage {
   }
 
   private finish(task: FetchTask): void {
-    this.parts.answer(task.call, fetchAnswer(task, this.parts.partitions));
+    const { answer, partitions, writer } = this.parts;
+    answer(
+      task.call,
+      fetchAnswer(task, partitions, (pin) => writer.releasePin(pin)),
+    );
   }
 
   private finishParked(set: FetchSet): void {
