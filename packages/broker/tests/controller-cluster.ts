@@ -4,8 +4,8 @@ import type { PortableIo, Scheduler } from "@mantou/io";
 import { EVENT_WORDS, Event, EventKind, MemoryDisk, Table, openPortableIo } from "@mantou/io";
 import type { Message, RoleChange } from "raft-ts";
 import type { Ambient } from "../src/ambient.ts";
-import type { ControllerSettings, StateMachine } from "../src/drivers/controller.ts";
 import { ControllerDriver } from "../src/drivers/controller.ts";
+import type { ControllerSettings, StateMachine } from "../src/drivers/controller-parts.ts";
 
 const METADATA = logId(0);
 const DIRECTORY = "/data";

@@ -1,4 +1,4 @@
-import type { Entry, ReadState } from "raft-ts";
+import type { Entry, ReadState, Status } from "raft-ts";
 import { ControllerError } from "./controller-errors.ts";
 
 interface Proposal {
@@ -18,7 +18,7 @@ const lost = (what: string): ControllerError =>
   new ControllerError("LEADERSHIP_LOST", `leadership was lost before ${what}`);
 
 /**
- * Whoever waits for an entry to be applied or a read to be confirmed. Bounded by the machine:
+ * Whoever waits for the start, for an entry to be applied or for a read to be confirmed. Bounded by the machine:
  * uncommitted bytes for proposals, a count for reads.
  */
 export class ControllerPending {
@@ -28,9 +28,26 @@ export class ControllerPending {
   /** Confirmed, but the state machine is not there yet. */
   private confirmed: { readonly index: number; readonly read: Read }[] = [];
   private nextRead = 1;
+  private start: { readonly resolve: () => void; readonly reject: (e: Error) => void } | null =
+    null;
 
   get count(): number {
     return this.proposals.length + this.reads.size + this.confirmed.length;
+  }
+
+  /** Resolves when there is a leader and an entry of its term is applied. */
+  untilStarted(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.start = { resolve, reject };
+    });
+  }
+
+  considerStarted(status: () => Status, appliedTerm: number): void {
+    if (this.start === null) return;
+    const { leader, term } = status();
+    if (leader === null || appliedTerm !== term) return;
+    this.start.resolve();
+    this.start = null;
   }
 
   addProposal(index: number, term: number): Promise<number> {
@@ -100,6 +117,8 @@ export class ControllerPending {
     this.confirmed = [];
     this.reads.clear();
     for (const { reject } of waiting) reject(error);
+    this.start?.reject(error);
+    this.start = null;
   }
 
   private settleReads(appliedIndex: number): void {

@@ -2,8 +2,10 @@ import { offset } from "@mantou/base";
 import type { Io, LogState } from "@mantou/io";
 import { IoError } from "@mantou/io";
 import type { Entry, Restored, SnapshotMeta } from "raft-ts";
-import { bootstrap } from "raft-ts";
+import { Raft, RestoreError, bootstrap, defaultOptions } from "raft-ts";
+import type { Ambient } from "../ambient.ts";
 import { type ControllerDisk, METADATA_TOPIC } from "./controller-disk.ts";
+import type { ControllerSettings } from "./controller-parts.ts";
 import type { QuorumStateOwner } from "./controller-quorum-state.ts";
 import { QUORUM_STATE, decodeQuorumState } from "./controller-quorum-state.ts";
 import {
@@ -90,4 +92,22 @@ async function readEntries(io: Io, log: LogState): Promise<Entry[]> {
     next = last.index;
   }
   return entries;
+}
+
+/** The machine on what was restored. Throws IoError CORRUPT when that contradicts itself. */
+export function openRaft(
+  disk: Restored,
+  id: number,
+  { electionTimeoutMs, heartbeatMs }: ControllerSettings,
+  ambient: Ambient,
+): Raft {
+  const bytes = ambient.randomBytes(4);
+  const seed = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const options = { ...defaultOptions, electionTimeoutMs, heartbeatMs, id, seed };
+  try {
+    return new Raft(options, disk, ambient.clock.monotonicMs());
+  } catch (error) {
+    if (error instanceof RestoreError) throw new IoError("CORRUPT", error.message);
+    throw error;
+  }
 }
