@@ -183,9 +183,11 @@ export class MemoryLog {
 
   /** Moves the start up to an offset that the log has, or to its end. */
   trim(start: number): void {
-    if (start <= this.startOffset) return;
-    this.startOffset = start;
-    while (this.segments.length > 1 && (this.segments[1] as Segment).baseOffset <= start) {
+    this.startOffset = Math.max(this.startOffset, start);
+    while (
+      this.segments.length > 1 &&
+      (this.segments[1] as Segment).baseOffset <= this.startOffset
+    ) {
       this.segments.shift();
     }
   }

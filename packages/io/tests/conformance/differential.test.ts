@@ -19,6 +19,9 @@ const unavailable = engines.find((engine) => engine.unavailable !== null)?.unava
 const skipped = unavailable === undefined ? "" : ` (skipped: ${unavailable})`;
 const CONFIG = { segmentBytes: 4_000, segmentMs: 50_000, indexIntervalBytes: 256 };
 
+/** An engine may remember the largest timestamp of what has been deleted since. */
+const withoutTimestamp = (state: LogState): LogState => ({ ...state, largestTimestamp: 0 });
+
 /** Draws steps from a seed. Keeps a model of batch boundaries, to ask sensible questions. */
 class Sequence {
   private boundaries: number[] = [0];
@@ -90,9 +93,10 @@ class Sequence {
     const kept = this.boundaries.filter((boundary) => boundary >= this.start);
     const end = this.prng.pick(kept.slice(-4));
     this.boundaries = this.boundaries.filter((boundary) => boundary <= end);
-    return this.change(`truncate to ${end}`, (driver, log) => {
+    return this.change(`truncate to ${end}`, async (driver, log) => {
+      const state = await driver.io.logs.truncate(id(log), at(end));
       driver.setEnd(log, end);
-      return driver.io.logs.truncate(id(log), at(end));
+      return state;
     });
   }
 
@@ -175,7 +179,8 @@ class Sequence {
       run: async (side) => {
         await side.driver.io.close();
         side.driver = new LogDriver(side.world.open());
-        return side.driver.open(side.world.dataDirectory, [spec(log, CONFIG, 1)]);
+        const states = await side.driver.open(side.world.dataDirectory, [spec(log, CONFIG, 1)]);
+        return states.map(withoutTimestamp);
       },
     };
   }
@@ -188,10 +193,23 @@ class Sequence {
       run: async ({ driver }) => {
         const state = await call(driver, log);
         this.start = state.startOffset;
-        // An engine may remember the timestamp of what it has deleted until it is opened again.
-        return { ...state, largestTimestamp: 0 };
+        return withoutTimestamp(state);
       },
     };
+  }
+}
+
+const STEP_DEADLINE_MS = 20_000;
+
+async function answered(result: Promise<unknown>): Promise<unknown> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer")), STEP_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -208,8 +226,8 @@ async function runSequence(seed: number, steps: number): Promise<void> {
       const step = sequence.next();
       history.push(step.name);
       const results: unknown[] = [];
-      for (const side of sides) results.push(await step.run(side));
       try {
+        for (const side of sides) results.push(await answered(step.run(side)));
         expect(results[1]).toEqual(results[0]);
       } catch (error) {
         const shown = history.slice(-12).join("; ");

@@ -86,6 +86,8 @@ export class LogDriver extends Driver {
   private readonly inspects = new Table(INSPECT_WORDS, 1);
   private readonly locates = new Table(LOCATE_WORDS, 1);
   private readonly ends = new Map<number, number>();
+  /** Events that were seen before a log was cut tell nothing about what it has now. */
+  private readonly cutAt = new Map<number, number>();
   private lastTag = 0;
 
   constructor(io: Io) {
@@ -115,8 +117,10 @@ export class LogDriver extends Driver {
     return this.ends.get(id) ?? 0;
   }
 
+  /** The log was cut to `end`: what was told of it before is forgotten. */
   setEnd(id: number, end: number): void {
     this.ends.set(id, end);
+    this.cutAt.set(id, this.seen.length);
   }
 
   /** Appends batches behind each other in one call; gives the end offset. */
@@ -149,7 +153,7 @@ export class LogDriver extends Driver {
   /** Highest offset that an event of this kind has told for a log, or -1. */
   told(kind: "WRITTEN" | "DURABLE", id: number): number {
     let told = -1;
-    for (const event of this.seen) {
+    for (const event of this.seen.slice(this.cutAt.get(id) ?? 0)) {
       if (event.kind === kind && event.logId === id) told = Math.max(told, event.offset);
     }
     return told;

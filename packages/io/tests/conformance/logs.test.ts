@@ -377,6 +377,21 @@ for (const engine of engines) {
       expect(endOfBatches(await driver.readAll(1, 5))).toBe(6);
     });
 
+    test("a log that was only opened rolls, and expires whole", async () => {
+      await driver.open(world.dataDirectory, [spec(1), spec(2)]);
+      await driver.appendDurably(1, [batchOf(2, 100)]);
+      await driver.appendDurably(2, [batchOf(3, 100)]);
+      await restart();
+      await driver.open(world.dataDirectory, [spec(1), spec(2)]);
+      expect((await driver.io.logs.roll(id(1))).endOffset).toBe(at(2));
+      const state = await driver.io.logs.retain(id(2), 10, -1, at(3), ms(1_000));
+      expect([state.startOffset, state.endOffset]).toEqual([at(3), at(3)]);
+      await driver.appendDurably(1, [batchOf(1)]);
+      await driver.appendDurably(2, [batchOf(1)]);
+      const bases = (await driver.io.logs.segments(id(1))).map((segment) => segment.baseOffset);
+      expect(bases).toEqual([at(0), at(2)]);
+    });
+
     test("timestamps are found exactly", async () => {
       await driver.open(world.dataDirectory, [spec(1)]);
       await driver.appendDurably(1, [batchOf(3, 100), batchOf(3, 500), batchOf(3, 300)]);
