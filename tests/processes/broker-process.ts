@@ -61,6 +61,10 @@ export class BrokerProcess {
     return this.child.pid;
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Everything it has logged so far. */
   get log(): string {
     return this.lines;
