@@ -1,6 +1,5 @@
 import type { AnyApi, Api } from "@mantou/protocol";
 import {
-  ErrorCode,
   alterConfigsApi,
   apiVersionsApi,
   createPartitionsApi,
@@ -43,6 +42,7 @@ import { handleListOffsets } from "./handlers/list-offsets.ts";
 import { handleMetadata } from "./handlers/metadata.ts";
 import { handleOffsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
 import * as refusals from "./refusals.ts";
+import type { Failure } from "./refusals.ts";
 
 /** One API that this broker serves. The list below is what ApiVersions and the docs derive from. */
 export interface ServedEntry {
@@ -51,8 +51,8 @@ export interface ServedEntry {
   readonly minAdvertised: number;
   readonly maxVersion: number;
   readonly handle: Handler<unknown, unknown>;
-  /** The API's own form of UNKNOWN_SERVER_ERROR. */
-  readonly refuse: (request: unknown, version: number) => unknown;
+  /** The API's own form of one error for everything that was asked. */
+  readonly refuse: (request: unknown, failure: Failure, version: number) => unknown;
 }
 
 interface Limits {
@@ -64,7 +64,7 @@ interface Limits {
 function serve<Request, Response, RequestInput, ResponseInput>(
   api: Api<Request, Response, RequestInput, ResponseInput>,
   handle: Handler<Request, Response>,
-  refuse: (request: Request, version: number) => Response,
+  refuse: (request: Request, failure: Failure, version: number) => Response,
   limits: Limits = {},
 ): ServedEntry {
   return {
@@ -72,24 +72,22 @@ function serve<Request, Response, RequestInput, ResponseInput>(
     minAdvertised: limits.minAdvertised ?? api.minVersion,
     maxVersion: limits.maxVersion ?? api.maxVersion,
     handle: handle as Handler<unknown, unknown>,
-    refuse: refuse as (request: unknown, version: number) => unknown,
+    refuse: refuse as ServedEntry["refuse"],
   };
 }
 
 /** Produce and Fetch are stages of the tick (see `Dispatch`), not functions of one request. */
 const stage = (): Outcome<never> => ({ kind: "close", reason: "handled by a stage" });
 
-const errorCode = ErrorCode.UNKNOWN_SERVER_ERROR;
-const errorMessage = null;
 const throttleTimeMs = 0;
 
 export const servedApis: readonly ServedEntry[] = [
   // librdkafka before 2.11.1 turns compression off when the lowest Produce version is above 0.
   serve(produceApi, stage, refusals.refuseProduce, { minAdvertised: 0 }),
-  serve(fetchApi, stage, () => fetchRefusal(errorCode)),
+  serve(fetchApi, stage, (_, { errorCode }) => fetchRefusal(errorCode)),
   serve(listOffsetsApi, handleListOffsets, refusals.refuseListOffsets),
   serve(metadataApi, handleMetadata, refusals.refuseMetadata),
-  serve(apiVersionsApi, handleApiVersions, () => ({
+  serve(apiVersionsApi, handleApiVersions, (_, { errorCode }) => ({
     errorCode,
     apiKeys: [],
     throttleTimeMs,
@@ -105,7 +103,7 @@ export const servedApis: readonly ServedEntry[] = [
   serve(
     initProducerIdApi,
     handleInitProducerId,
-    () => ({
+    (_, { errorCode }) => ({
       throttleTimeMs,
       errorCode,
       producerId: -1,
@@ -118,20 +116,20 @@ export const servedApis: readonly ServedEntry[] = [
   serve(offsetForLeaderEpochApi, handleOffsetForLeaderEpoch, refusals.refuseOffsetForLeaderEpoch),
   serve(describeConfigsApi, handleDescribeConfigs, refusals.refuseDescribeConfigs),
   serve(alterConfigsApi, handleAlterConfigs, refusals.refuseAlterConfigs),
-  serve(describeLogDirsApi, handleDescribeLogDirs, () => ({
+  serve(describeLogDirsApi, handleDescribeLogDirs, (_, { errorCode }) => ({
     throttleTimeMs,
     errorCode,
     results: [],
   })),
   serve(createPartitionsApi, handleCreatePartitions, refusals.refuseCreatePartitions),
   serve(incrementalAlterConfigsApi, handleIncrementalAlterConfigs, refusals.refuseAlterConfigs),
-  serve(describeQuorumApi, handleDescribeQuorum, () => ({
+  serve(describeQuorumApi, handleDescribeQuorum, (_, { errorCode, errorMessage }) => ({
     errorCode,
     errorMessage,
     topics: [],
     nodes: [],
   })),
-  serve(describeClusterApi, handleDescribeCluster, () => ({
+  serve(describeClusterApi, handleDescribeCluster, (_, { errorCode, errorMessage }) => ({
     throttleTimeMs,
     errorCode,
     errorMessage,
@@ -142,7 +140,7 @@ export const servedApis: readonly ServedEntry[] = [
     clusterAuthorizedOperations: -2147483648,
   })),
   serve(describeProducersApi, handleDescribeProducers, refusals.refuseDescribeProducers),
-  serve(listConfigResourcesApi, handleListConfigResources, () => ({
+  serve(listConfigResourcesApi, handleListConfigResources, (_, { errorCode }) => ({
     throttleTimeMs,
     errorCode,
     configResources: [],

@@ -130,7 +130,7 @@ export class Broker implements BrokerContext {
       metadata: {
         logId: METADATA_LOG_ID,
         durable: (end) => this.controllerDriver?.onDurable(end),
-        failed: (code) => ambient.fatal(`the metadata log has failed (code ${code})`),
+        failed: (code) => this.controllerDriver?.onLogFailed(code),
       },
     });
     this.produce = stages.produce;

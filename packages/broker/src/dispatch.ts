@@ -18,9 +18,11 @@ import type { ServedEntry } from "./apis.ts";
 import { servedByKey } from "./apis.ts";
 import type { BrokerCounters } from "./counters.ts";
 import { unsupportedApiVersions } from "./handlers/api-versions.ts";
+import { metadataFailure } from "./drivers/metadata.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage } from "./handlers/produce.ts";
 import type { BrokerContext, Call, Outcome } from "./handler.ts";
+import { UNEXPECTED } from "./refusals.ts";
 import { DECODED_BYTES_FLOOR, DECODED_BYTES_PER_FRAME_BYTE } from "./limits.ts";
 
 /** A frame as the network hands it over. */
@@ -159,15 +161,20 @@ export class Dispatch {
   ): void {
     // A broken assertion is about our own state: nothing that follows could be trusted.
     if (error instanceof AssertionError) this.parts.ambient.fatal("assertion failed", error);
-    this.parts.counters.handlerFailures += 1;
-    this.parts.ambient.logger.error("request_failed", {
-      api: entry.api.name,
-      version: call.version,
-      frameBytes: frame.length,
-      clientId: call.clientId,
-      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    this.parts.answers.send(call, entry.api, entry.refuse(request, call.version));
+    const expected = metadataFailure(error);
+    if (expected === null) {
+      this.parts.counters.handlerFailures += 1;
+      this.parts.ambient.logger.error("request_failed", {
+        api: entry.api.name,
+        version: call.version,
+        frameBytes: frame.length,
+        clientId: call.clientId,
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    }
+    const failure = expected ?? UNEXPECTED;
+    const response = entry.refuse(request, failure, call.version);
+    this.parts.answers.send(call, entry.api, response);
   }
 
   /** An unparseable request gets no answer in Kafka's protocol: the connection is closed. */

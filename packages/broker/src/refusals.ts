@@ -28,13 +28,24 @@ import type {
 import { ErrorCode } from "@mantou/protocol";
 
 /**
- * The answer of each API when its handler failed: UNKNOWN_SERVER_ERROR in the API's own form,
- * for every item that was asked for, so that no client waits for one.
+ * The answer of each API when its handler could not answer: one code in the API's own form, for
+ * every item that was asked for, so that no client waits for one.
  */
-const errorCode = ErrorCode.UNKNOWN_SERVER_ERROR;
-const errorMessage = "the broker failed on this request; its log has the reason";
+export interface Failure {
+  readonly errorCode: ErrorCode;
+  readonly errorMessage: string;
+}
 
-export const refuseProduce = (request: ProduceRequest): ProduceResponse => ({
+/** A defect in a handler; the reason stands in the broker's log. */
+export const UNEXPECTED: Failure = {
+  errorCode: ErrorCode.UNKNOWN_SERVER_ERROR,
+  errorMessage: "the broker failed on this request; its log has the reason",
+};
+
+export const refuseProduce = (
+  request: ProduceRequest,
+  { errorCode, errorMessage }: Failure,
+): ProduceResponse => ({
   responses: request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
     topicId,
@@ -53,7 +64,10 @@ export const refuseProduce = (request: ProduceRequest): ProduceResponse => ({
   nodeEndpoints: [],
 });
 
-export const refuseListOffsets = (request: ListOffsetsRequest): ListOffsetsResponse => ({
+export const refuseListOffsets = (
+  request: ListOffsetsRequest,
+  { errorCode }: Failure,
+): ListOffsetsResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ name, partitions }) => ({
     name,
@@ -69,6 +83,7 @@ export const refuseListOffsets = (request: ListOffsetsRequest): ListOffsetsRespo
 
 export const refuseOffsetForLeaderEpoch = (
   request: OffsetForLeaderEpochRequest,
+  { errorCode }: Failure,
 ): OffsetForLeaderEpochResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ topic, partitions }) => ({
@@ -83,7 +98,10 @@ export const refuseOffsetForLeaderEpoch = (
 });
 
 /** Metadata has a top-level code from v13 on only; named topics carry it in all versions. */
-export const refuseMetadata = (request: MetadataRequest): MetadataResponse => ({
+export const refuseMetadata = (
+  request: MetadataRequest,
+  { errorCode }: Failure,
+): MetadataResponse => ({
   throttleTimeMs: 0,
   brokers: [],
   clusterId: null,
@@ -100,7 +118,10 @@ export const refuseMetadata = (request: MetadataRequest): MetadataResponse => ({
   errorCode,
 });
 
-export const refuseCreateTopics = (request: CreateTopicsRequest): CreateTopicsResponse => ({
+export const refuseCreateTopics = (
+  request: CreateTopicsRequest,
+  { errorCode, errorMessage }: Failure,
+): CreateTopicsResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ name }) => ({
     name,
@@ -116,6 +137,7 @@ export const refuseCreateTopics = (request: CreateTopicsRequest): CreateTopicsRe
 
 export const refuseDeleteTopics = (
   request: DeleteTopicsRequest,
+  { errorCode, errorMessage }: Failure,
   version: number,
 ): DeleteTopicsResponse => ({
   throttleTimeMs: 0,
@@ -127,12 +149,16 @@ export const refuseDeleteTopics = (
 
 export const refuseCreatePartitions = (
   request: CreatePartitionsRequest,
+  { errorCode, errorMessage }: Failure,
 ): CreatePartitionsResponse => ({
   throttleTimeMs: 0,
   results: request.topics.map(({ name }) => ({ name, errorCode, errorMessage })),
 });
 
-export const refuseDeleteRecords = (request: DeleteRecordsRequest): DeleteRecordsResponse => ({
+export const refuseDeleteRecords = (
+  request: DeleteRecordsRequest,
+  { errorCode }: Failure,
+): DeleteRecordsResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ name, partitions }) => ({
     name,
@@ -146,6 +172,7 @@ export const refuseDeleteRecords = (request: DeleteRecordsRequest): DeleteRecord
 
 export const refuseDescribeConfigs = (
   request: DescribeConfigsRequest,
+  { errorCode, errorMessage }: Failure,
 ): DescribeConfigsResponse => ({
   throttleTimeMs: 0,
   results: request.resources.map(({ resourceType, resourceName }) => ({
@@ -160,6 +187,7 @@ export const refuseDescribeConfigs = (
 /** Serves AlterConfigs and IncrementalAlterConfigs: their answers have one shape. */
 export const refuseAlterConfigs = (
   request: Pick<AlterConfigsRequest, "resources">,
+  { errorCode, errorMessage }: Failure,
 ): AlterConfigsResponse => ({
   throttleTimeMs: 0,
   responses: request.resources.map(({ resourceType, resourceName }) => ({
@@ -172,6 +200,7 @@ export const refuseAlterConfigs = (
 
 export const refuseDescribeTopicPartitions = (
   request: DescribeTopicPartitionsRequest,
+  { errorCode }: Failure,
 ): DescribeTopicPartitionsResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ name }) => ({
@@ -187,6 +216,7 @@ export const refuseDescribeTopicPartitions = (
 
 export const refuseDescribeProducers = (
   request: DescribeProducersRequest,
+  { errorCode, errorMessage }: Failure,
 ): DescribeProducersResponse => ({
   throttleTimeMs: 0,
   topics: request.topics.map(({ name, partitionIndexes }) => ({

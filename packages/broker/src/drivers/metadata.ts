@@ -1,12 +1,14 @@
 import type { Uuid } from "@mantou/base";
-import { BoundedQueue, assert } from "@mantou/base";
+import { BoundedQueue, assert, unreachable } from "@mantou/base";
 import type { BrokerConfig, Command, MetadataRecord, ReplyTo } from "@mantou/catalog";
 import { CatalogImage, apply, decide, decodeRecords, encodeRecords } from "@mantou/catalog";
 import { encodeSnapshot, restoreSnapshot } from "@mantou/catalog";
-import { uuidFromBytes } from "@mantou/protocol";
+import { ErrorCode, uuidFromBytes } from "@mantou/protocol";
 import type { Ambient } from "../ambient.ts";
 import type { ControllerPort, QuorumDescription } from "../handler.ts";
 import { COMMANDS_PENDING_MAX } from "../limits.ts";
+import type { Failure } from "../refusals.ts";
+import { ControllerError } from "./controller-errors.ts";
 
 /** What the metadata needs of the replicated log under it (`ControllerDriver`). */
 export interface MetadataLog {
@@ -21,9 +23,25 @@ interface QueuedCommand {
   readonly reject: (error: unknown) => void;
 }
 
-/** More commands are waiting than the controller may keep. */
-export class OverloadedError extends Error {
-  override readonly name = "OverloadedError";
+/**
+ * What a client is told when the controller has not taken its command; null for every other
+ * error. All of them may be tried again.
+ */
+export function metadataFailure(error: unknown): Failure | null {
+  if (!(error instanceof ControllerError)) return null;
+  const errorMessage = error.message;
+  switch (error.code) {
+    case "NOT_LEADER":
+    case "LEADERSHIP_LOST":
+    case "STOPPED":
+      return { errorCode: ErrorCode.NOT_CONTROLLER, errorMessage };
+    case "OVERLOADED":
+      return { errorCode: ErrorCode.REQUEST_TIMED_OUT, errorMessage };
+    case "REFUSED":
+      return { errorCode: ErrorCode.POLICY_VIOLATION, errorMessage };
+    default:
+      return unreachable(error.code);
+  }
 }
 
 export interface MetadataParts {
@@ -52,7 +70,8 @@ export class MetadataDriver implements ControllerPort {
     return new Promise<ReplyTo<C>>((resolve, reject) => {
       const queued = { command, resolve: resolve as (reply: unknown) => void, reject };
       if (!this.queue.push(queued)) {
-        reject(new OverloadedError(`${COMMANDS_PENDING_MAX} metadata commands are waiting`));
+        const why = `${COMMANDS_PENDING_MAX} metadata commands are waiting`;
+        reject(new ControllerError("OVERLOADED", why));
         return;
       }
       if (!this.running) void this.run();
