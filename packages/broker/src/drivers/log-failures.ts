@@ -67,6 +67,15 @@ export class LogFailures {
       });
       return;
     }
+    if (code === StoreCode.READ_FAILED) {
+      // The engine goes on with the log and says so once; each fetch of that place is answered.
+      ambient.logger.error("log_read_failed", {
+        ...where,
+        why: "the disk did not give back what it holds; what can be read is served",
+        todo: "check the disk, and have a copy ready",
+      });
+      return;
+    }
     ambient.logger.error("log_failed", { ...where, code });
     table.failed(logId);
     this.parts.produce().failed(logId);
