@@ -63,19 +63,18 @@ fn a_full_quota_stops_the_reading_until_frames_are_released() {
     while seen < 300 {
         let mut frames = Vec::new();
         let mut held = 0;
-        while held < 100_000 && seen < 300 {
+        // A run counts whole until all of its frames are released, and it may still be filled with
+        // new ones meanwhile: up to half of the quota can be taken up by frames that are done.
+        while held < 50_000 && seen < 300 {
             let frame = net.frame();
             held += frame.length + 4;
             seen += 1;
             frames.push(frame);
         }
-        // No more than what one run holds beyond the quota.
         let beyond = all_frames(&mut net);
-        assert!(
-            beyond.len() <= 5,
-            "{} frames came beyond the quota",
-            beyond.len()
-        );
+        held += beyond.iter().map(|frame| frame.length + 4).sum::<u32>();
+        // No more than what one run holds beyond the quota.
+        assert!(held <= 150_000, "{held} bytes were held at once");
         seen += beyond.len();
         skip_all(&net, &frames);
         skip_all(&net, &beyond);
