@@ -4,12 +4,15 @@
 //! Hot calls take tables of fixed rows, borrowed for the call ([`tables`]). Cold calls take plain
 //! objects, are answered through the event stream, and their results are fetched by request
 //! ([`commands`]). All calls come on the one JavaScript thread.
+// Under `test` the macros register nothing, so that all of it looks unused.
+#![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod arena;
 mod commands;
 mod engine;
 mod layout;
 mod layout_check;
+mod lifetime;
 mod objects;
 mod outbox;
 mod panic;

@@ -1,15 +1,6 @@
 import { assert, type LogId, type Millis, type Offset, type Uuid } from "@mantou/base";
 import type { Codecs } from "@mantou/protocol";
-import {
-  APPEND_WORDS,
-  Append,
-  Event,
-  EventKind,
-  LOCATE_WORDS,
-  Locate,
-  LocateCode,
-  StoreCode,
-} from "../layout.ts";
+import { APPEND_WORDS, Append, Event, EventKind, StoreCode } from "../layout.ts";
 import {
   IoError,
   type LogConfig,
@@ -25,9 +16,11 @@ import type { Table } from "../table.ts";
 import type { PortableArena } from "./arena.ts";
 import type { EventQueue } from "./events.ts";
 import { inspectTable } from "./inspect.ts";
+import { LogCalls } from "./log-calls.ts";
+import { LogLocator } from "./log-locator.ts";
+import { openLog, stateOf } from "./log-opening.ts";
 import { LogWorker, type OpenLog, logName } from "./log-worker.ts";
 import type { DiskTenant, MemoryDirectory, MemoryDisk } from "./memory-disk.ts";
-import { type Located, MemoryLog } from "./memory-log.ts";
 import type { PinTable } from "./pins.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { type TimestampHit, firstAtOrAfter, largestBelow } from "./timestamps.ts";
@@ -35,6 +28,8 @@ import { type TimestampHit, firstAtOrAfter, largestBelow } from "./timestamps.ts
 /** `LogStore` on a {@link MemoryDisk}. Every answer comes later, through the event stream. */
 export class PortableLogStore implements LogStore, DiskTenant {
   private readonly worker: LogWorker;
+  private readonly calls: LogCalls;
+  private readonly locator: LogLocator;
   private options: StoreOptions | null = null;
   private directory: MemoryDirectory | null = null;
   private isLow = false;
@@ -42,9 +37,9 @@ export class PortableLogStore implements LogStore, DiskTenant {
   constructor(
     private readonly arena: PortableArena,
     private readonly events: EventQueue,
-    private readonly pins: PinTable,
+    pins: PinTable,
     private readonly disk: MemoryDisk,
-    private readonly scheduler: Scheduler,
+    scheduler: Scheduler,
     private readonly codecs: Codecs,
   ) {
     this.worker = new LogWorker(
@@ -54,10 +49,12 @@ export class PortableLogStore implements LogStore, DiskTenant {
       (task) => scheduler.soon(task),
       () => this.watchSpace(),
     );
+    this.calls = new LogCalls(this.worker, events, scheduler, () => this.directory !== null);
+    this.locator = new LogLocator(this.worker, events, pins, disk, scheduler);
   }
 
   open(options: StoreOptions): Promise<StoreDescription> {
-    return this.later(() => {
+    return this.calls.later(() => {
       if (this.directory !== null) throw new IoError("INVALID", "the store is open already");
       if (!this.disk.lock(options.dataDirectory, this)) {
         throw new IoError("LOCKED", `${options.dataDirectory} is in use by another broker`);
@@ -84,7 +81,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   format(clusterId: string, nodeId: number): Promise<void> {
-    return this.later(() => {
+    return this.calls.later(() => {
       const directory = this.opened();
       directory.clusterId = clusterId;
       directory.nodeId = nodeId;
@@ -92,7 +89,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   openLogs(specs: readonly LogSpec[]): Promise<LogState[]> {
-    return this.later(() => specs.map((spec) => this.openLog(spec)));
+    return this.calls.later(() => specs.map((spec) => openLog(this.worker, this.opened(), spec)));
   }
 
   configure(logId: LogId, config: LogConfig): void {
@@ -119,37 +116,25 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   locate(table: Table, rows: number): void {
-    assert(table.rowWords === LOCATE_WORDS && rows <= table.capacity, "locate table");
-    for (let row = 0; row < rows; row++) {
-      const id = table.word(row, Locate.logId);
-      const tag = table.word(row, Locate.tag);
-      const found = this.locateRow(id, table, row);
-      if (this.disk.pendLocates) {
-        table.setWord(row, Locate.code, LocateCode.PENDING);
-        this.scheduler.soon(() => this.reportLocated(id, tag, found));
-        continue;
-      }
-      table.setWord(row, Locate.code, found.code);
-      table.setWord(row, Locate.length, found.length);
-      table.setDouble(row, Locate.positionF64, found.position);
-      table.setWord(row, Locate.pin, this.pinOf(found));
-    }
+    this.locator.locate(table, rows);
   }
 
   findTimestamp(logId: LogId, timestamp: number, limit: Offset): Promise<TimestampHit | null> {
-    return this.onLog(logId, (log) => firstAtOrAfter(log.data, timestamp, limit, this.codecs));
+    return this.calls.onLog(logId, (log) =>
+      firstAtOrAfter(log.data, timestamp, limit, this.codecs),
+    );
   }
 
   findMaxTimestamp(logId: LogId, limit: Offset): Promise<TimestampHit | null> {
-    return this.onLog(logId, (log) => largestBelow(log.data, limit, this.codecs));
+    return this.calls.onLog(logId, (log) => largestBelow(log.data, limit, this.codecs));
   }
 
   readHeaders(logId: LogId, from: Offset, rowsMax: number): Promise<Float64Array> {
-    return this.onLog(logId, (log) => log.data.readHeaders(from, rowsMax));
+    return this.calls.onLog(logId, (log) => log.data.readHeaders(from, rowsMax));
   }
 
   read(logId: LogId, from: Offset, bytesMax: number): Promise<Uint8Array> {
-    return this.onLog(logId, (log) => log.data.read(from, bytesMax));
+    return this.calls.onLog(logId, (log) => log.data.read(from, bytesMax));
   }
 
   truncate(logId: LogId, end: Offset): Promise<LogState> {
@@ -186,7 +171,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   remove(logId: LogId): Promise<void> {
-    return this.onLog(
+    return this.calls.onLog(
       logId,
       ({ data }) => {
         this.worker.logs.delete(logId);
@@ -198,7 +183,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   segments(logId: LogId): Promise<SegmentInfo[]> {
-    return this.onLog(logId, (log) => log.data.segmentInfos());
+    return this.calls.onLog(logId, (log) => log.data.segmentInfos());
   }
 
   sizes(logIds: Uint32Array, bytes: Float64Array): void {
@@ -225,11 +210,11 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   checkpoint(): Promise<void> {
-    return this.whenIdle(() => this.syncAll());
+    return this.calls.whenIdle(() => this.syncAll());
   }
 
   close(): Promise<void> {
-    return this.whenIdle(() => {
+    return this.calls.whenIdle(() => {
       const directory = this.directory;
       if (directory === null || this.options === null) return;
       this.syncAll();
@@ -260,64 +245,6 @@ export class PortableLogStore implements LogStore, DiskTenant {
     this.worker.resume();
   }
 
-  private openLog(spec: LogSpec): LogState {
-    const directory = this.opened();
-    const name = logName(spec.topic, spec.partition);
-    let data = directory.logs.get(name);
-    if (data !== undefined && data.topicId !== spec.topicId) {
-      throw new IoError("FORMAT", `${name} belongs to topic id ${data.topicId}`);
-    }
-    data ??= new MemoryLog(spec.topic, spec.topicId, spec.partition);
-    for (const [id, open] of this.worker.logs) {
-      if (open.data !== data) continue;
-      if (open.failure === StoreCode.OK) throw new IoError("INVALID", `${name} is open already`);
-      this.worker.logs.delete(id);
-    }
-    directory.logs.set(name, data);
-    data.syncedOffset = data.endOffset;
-    const { endOffset } = data;
-    const log: OpenLog = {
-      spec,
-      data,
-      failure: StoreCode.OK,
-      assignedEnd: endOffset,
-      queue: [],
-      wantsWritten: false,
-    };
-    this.worker.logs.set(spec.logId, log);
-    const state = stateOf(log);
-    data.tornBytes = 0;
-    return state;
-  }
-
-  private locateRow(id: number, table: Table, row: number): Located {
-    const log = this.worker.logs.get(id);
-    if (log === undefined || log.failure !== StoreCode.OK) {
-      return { code: LocateCode.UNAVAILABLE, position: 0, length: 0, batches: [] };
-    }
-    return log.data.locate(
-      table.double(row, Locate.offsetF64),
-      table.double(row, Locate.limitF64),
-      table.word(row, Locate.bytesMax),
-      table.word(row, Locate.flags),
-    );
-  }
-
-  private pinOf(found: Located): number {
-    return found.length === 0 ? 0 : this.pins.add(found.position, found.batches);
-  }
-
-  private reportLocated(id: number, tag: number, found: Located): void {
-    if (this.worker.dead) return;
-    const at = this.events.push(EventKind.LOCATED);
-    this.events.setWord(at, Event.logId, id);
-    this.events.setWord(at, Event.code, found.code);
-    this.events.setWord(at, Event.tag, tag);
-    this.events.setDouble(at, Event.offsetF64, found.position);
-    this.events.setWord(at, Event.pin, this.pinOf(found));
-    this.events.setWord(at, Event.length, found.length);
-  }
-
   private opened(): MemoryDirectory {
     if (this.directory === null) throw new IoError("CLOSED", "the store is not open");
     if (this.worker.failure !== StoreCode.OK) {
@@ -327,7 +254,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   private changeLog(logId: LogId, change: (log: OpenLog) => void): Promise<LogState> {
-    return this.onLog(
+    return this.calls.onLog(
       logId,
       (log) => {
         change(log);
@@ -338,80 +265,18 @@ export class PortableLogStore implements LogStore, DiskTenant {
     );
   }
 
-  /** Runs in the log's own order and settles through the event stream. */
-  private onLog<T>(
-    logId: LogId,
-    run: (log: OpenLog) => T,
-    when = { afterFlush: false, evenFailed: false },
-  ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const log = this.worker.logs.get(logId);
-      const refuse = (error: IoError): void => this.events.complete(() => reject(error));
-      if (this.directory === null) {
-        refuse(new IoError("CLOSED", "the store is not open"));
-        return;
-      }
-      if (log === undefined) {
-        refuse(new IoError("UNKNOWN_LOG", `log ${logId} is not open`));
-        return;
-      }
-      const runAndSettle = (): void => {
-        try {
-          const value = run(log);
-          this.events.complete(() => resolve(value));
-        } catch (error) {
-          this.events.complete(() => reject(error));
-        }
-      };
-      if (log.failure === StoreCode.OK) {
-        this.worker.call(log, { ...when, run: runAndSettle, refuse });
-      } else if (when.evenFailed) {
-        runAndSettle();
-      } else {
-        refuse(new IoError("OFFLINE", `log ${logId} has failed`));
-      }
-    });
-  }
-
   private onFiles<T>(
     logId: LogId | null,
     name: string,
     run: (files: Map<string, Uint8Array>) => T,
   ): Promise<T> {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(name)) {
-      return this.later(() => {
+      return this.calls.later(() => {
         throw new IoError("INVALID", `${JSON.stringify(name)} is not a plain file name`);
       });
     }
-    if (logId === null) return this.later(() => run(this.opened().files));
-    return this.onLog(logId, (log) => run(log.data.files));
-  }
-
-  /** Runs after the current task and settles through the event stream. */
-  private later<T>(run: () => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.scheduler.soon(() => {
-        try {
-          const value = run();
-          this.events.complete(() => resolve(value));
-        } catch (error) {
-          this.events.complete(() => reject(error));
-        }
-      });
-    });
-  }
-
-  private whenIdle(run: () => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.worker.whenIdle(() => {
-        try {
-          run();
-          this.events.complete(resolve);
-        } catch (error) {
-          this.events.complete(() => reject(error));
-        }
-      });
-    });
+    if (logId === null) return this.calls.later(() => run(this.opened().files));
+    return this.calls.onLog(logId, (log) => run(log.data.files));
   }
 
   private syncAll(): void {
@@ -428,15 +293,4 @@ export class PortableLogStore implements LogStore, DiskTenant {
     const at = this.events.push(EventKind.STORE_STATE);
     this.events.setWord(at, Event.code, low ? StoreCode.LOW_SPACE : StoreCode.OK);
   }
-}
-
-function stateOf({ spec, data }: OpenLog): LogState {
-  return {
-    logId: spec.logId,
-    startOffset: data.startOffset as Offset,
-    endOffset: data.endOffset as Offset,
-    largestTimestamp: data.largestTimestamp,
-    cutBytes: data.tornBytes,
-    corruptFromOffset: data.corruptFromOffset as Offset | null,
-  };
 }

@@ -1,4 +1,4 @@
-import { MemoryLog } from "./memory-log.ts";
+import type { MemoryLog } from "./memory-log.ts";
 
 /** What one data directory holds. */
 export interface MemoryDirectory {

@@ -1,7 +1,5 @@
-import { constants } from "node:os";
-import { assert } from "@mantou/base";
 import type { Socket, TCPSocketListener } from "bun";
-import { CloseReason, Event, EventKind, PLAN_WORDS, Plan, PlanKind } from "../layout.ts";
+import { CloseReason, Event, EventKind } from "../layout.ts";
 import {
   type ConnectionInfo,
   IoError,
@@ -12,24 +10,25 @@ import {
 } from "../ports.ts";
 import type { Table } from "../table.ts";
 import type { PortableArena } from "./arena.ts";
-import { Connection, type ConnectionHost, Pause } from "./connection.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EventQueue } from "./events.ts";
 import type { PinTable } from "./pins.ts";
+import { type PlanHost, PlanRunner } from "./plan-runner.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { errorCode, errorNumber, plainAddress } from "./socket-words.ts";
 
-const SIZE_PREFIX_BYTES = 4;
 /** An outbound peer is one of our own brokers; its answers are bounded by what we asked for. */
 const OUTBOUND_FRAME_BYTES_MAX = 0x7fff_ffff;
 
 /** `Network` on Bun's sockets: copies bytes that the native engine would leave in place. */
-export class PortableNetwork implements Network, ConnectionHost {
+export class PortableNetwork implements Network, ConnectionHost, PlanHost {
   private readonly slots: (Connection | null)[] = [];
   private readonly generations: number[] = [];
   private readonly freeSlots: number[] = [];
   private readonly listeners: TCPSocketListener<Connection>[] = [];
   private readonly perHost = new Map<string, number>();
   private roomWaiters: Connection[] = [];
-  private readonly dirty = new Set<Connection>();
+  private readonly plans: PlanRunner;
   private cancelSweep: (() => void) | null = null;
   private connections = 0;
   private acceptedTotal = 0;
@@ -41,10 +40,11 @@ export class PortableNetwork implements Network, ConnectionHost {
   constructor(
     readonly arena: PortableArena,
     private readonly events: EventQueue,
-    private readonly pins: PinTable,
+    pins: PinTable,
     private readonly options: NetworkOptions,
     private readonly scheduler: Scheduler,
   ) {
+    this.plans = new PlanRunner(this, arena, pins, scheduler);
     arena.onRoom = () => this.serveRoomWaiters();
     this.scheduleSweep();
   }
@@ -99,26 +99,7 @@ export class PortableNetwork implements Network, ConnectionHost {
   }
 
   submit(plan: Table, rows: number, bytes: Uint8Array): void {
-    assert(plan.rowWords === PLAN_WORDS && rows <= plan.capacity, "plan table");
-    for (let row = 0; row < rows; row++) {
-      const kind = plan.word(row, Plan.kind);
-      switch (kind) {
-        case PlanKind.RESPOND:
-        case PlanKind.SEND:
-          row = this.sendRows(plan, row, rows, bytes);
-          break;
-        case PlanKind.RELEASE:
-          this.arena.release(plan.word(row, Plan.handle));
-          break;
-        case PlanKind.RELEASE_PIN:
-          this.pins.release(plan.word(row, Plan.handle));
-          break;
-        default:
-          this.control(kind, plan, row);
-      }
-    }
-    for (const connection of this.dirty) this.flush(connection);
-    this.dirty.clear();
+    this.plans.carryOut(plan, rows, bytes);
   }
 
   describe(slot: number, generation: number): ConnectionInfo | null {
@@ -246,99 +227,13 @@ export class PortableNetwork implements Network, ConnectionHost {
     this.events.setWord(at, Event.listenerId, originId);
   }
 
-  private find(slot: number, generation: number): Connection | null {
+  find(slot: number, generation: number): Connection | null {
     const connection = this.slots[slot] ?? null;
     return connection !== null && connection.generation === generation ? connection : null;
   }
 
-  /** Carries out one RESPOND or SEND with its segments; returns the last row it used. */
-  private sendRows(plan: Table, row: number, rows: number, bytes: Uint8Array): number {
-    const segments = plan.word(row, Plan.segmentCount);
-    const last = row + segments;
-    assert(last < rows, "segment rows are missing");
-    const found = this.find(plan.word(row, Plan.connection), plan.word(row, Plan.generation));
-    const connection = found !== null && found.closeReason === null ? found : null;
-    const totalBytes = plan.word(row, Plan.totalBytes);
-    const message = connection === null ? null : new Uint8Array(SIZE_PREFIX_BYTES + totalBytes);
-    let at = SIZE_PREFIX_BYTES;
-    for (let segment = row + 1; segment <= last; segment++) {
-      at += this.takeSegment(plan, segment, bytes, message, at);
-    }
-    if (connection === null || message === null) return last;
-    assert(at === message.length, "totalBytes is not the sum of the segments");
-    new DataView(message.buffer).setUint32(0, totalBytes);
-    if (plan.word(row, Plan.kind) === PlanKind.SEND) {
-      connection.enqueue(message);
-    } else {
-      const taken = connection.respond(plan.word(row, Plan.sequence), message);
-      assert(taken, "a frame was answered twice, or never came");
-    }
-    this.dirty.add(connection);
-    return last;
-  }
-
-  /** Copies one segment into the message (if anybody wants it) and gives up its pin. */
-  private takeSegment(
-    plan: Table,
-    row: number,
-    bytes: Uint8Array,
-    message: Uint8Array | null,
-    at: number,
-  ): number {
-    if (plan.word(row, Plan.kind) === PlanKind.SEGMENT_BYTES) {
-      const offset = plan.word(row, Plan.byteOffset);
-      const length = plan.word(row, Plan.byteLength);
-      assert(offset + length <= bytes.length, "segment range");
-      message?.set(bytes.subarray(offset, offset + length), at);
-      return length;
-    }
-    assert(plan.word(row, Plan.kind) === PlanKind.SEGMENT_FILE, "segment kind");
-    const pin = plan.word(row, Plan.pin);
-    const length = plan.word(row, Plan.fileLength);
-    const position = plan.double(row, Plan.filePositionF64);
-    if (message !== null) this.pins.copy(pin, position, length, message, at);
-    this.pins.release(pin);
-    return length;
-  }
-
-  private control(kind: number, plan: Table, row: number): void {
-    const connection = this.find(plan.word(row, Plan.connection), plan.word(row, Plan.generation));
-    if (connection === null || connection.closeReason !== null) return;
-    const amount = plan.word(row, Plan.amount);
-    switch (kind) {
-      case PlanKind.SKIP: {
-        const taken = connection.respond(plan.word(row, Plan.sequence), null);
-        assert(taken, "a frame was answered twice, or never came");
-        this.dirty.add(connection);
-        return;
-      }
-      case PlanKind.CLOSE:
-        connection.closeReason = CloseReason.REQUESTED;
-        connection.pause(Pause.CLOSING);
-        this.dirty.add(connection);
-        return;
-      case PlanKind.MUTE:
-        this.mute(connection, amount);
-        return;
-      case PlanKind.FRAME_LIMIT:
-        connection.frameBytesMax = amount;
-        return;
-      default:
-        assert(false, `plan kind ${kind}`);
-    }
-  }
-
-  private mute(connection: Connection, forMs: number): void {
-    connection.unmute?.();
-    connection.pause(Pause.MUTE);
-    connection.unmute = this.scheduler.after(forMs, () => {
-      connection.unmute = null;
-      connection.unpause(Pause.MUTE);
-    });
-  }
-
   /** Sends what is ready; a connection that was to be closed goes when nothing is left. */
-  private flush(connection: Connection): void {
+  flush(connection: Connection): void {
     if (connection.closed) return;
     const sent = connection.flush();
     if (sent > 0) {
@@ -363,7 +258,6 @@ export class PortableNetwork implements Network, ConnectionHost {
     if (connection.closed) return;
     const host = connection.socket?.remoteAddress ?? "";
     connection.abandon();
-    this.dirty.delete(connection);
     this.slots[connection.slot] = null;
     this.freeSlots.push(connection.slot);
     this.connections -= 1;
@@ -398,18 +292,4 @@ export class PortableNetwork implements Network, ConnectionHost {
       this.scheduleSweep();
     });
   }
-}
-
-/** IPv4 addresses that arrived on an IPv6 socket are shown as IPv4. */
-const plainAddress = (address: string): string =>
-  address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
-
-function errorCode(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "string" ? code : "EIO";
-}
-
-function errorNumber(error: unknown): number {
-  const { errno } = constants as { errno: Readonly<Record<string, number>> };
-  return errno[errorCode(error)] ?? errno["EIO"] ?? 5;
 }

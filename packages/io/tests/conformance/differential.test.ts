@@ -231,7 +231,9 @@ async function runSequence(seed: number, steps: number): Promise<void> {
         expect(results[1]).toEqual(results[0]);
       } catch (error) {
         const shown = history.slice(-12).join("; ");
-        throw new Error(`seed ${seed}, step ${count}: ${shown}: ${String(error)}`);
+        throw new Error(`seed ${seed}, step ${count}: ${shown}: ${String(error)}`, {
+          cause: error,
+        });
       }
     }
   } finally {

@@ -14,7 +14,6 @@ import {
   AppendFlag,
   INSPECT_WORDS,
   Inspect,
-  type Io,
   LOCATE_WORDS,
   Locate,
   LocateCode,
@@ -89,10 +88,6 @@ export class LogDriver extends Driver {
   /** Events that were seen before a log was cut tell nothing about what it has now. */
   private readonly cutAt = new Map<number, number>();
   private lastTag = 0;
-
-  constructor(io: Io) {
-    super(io);
-  }
 
   /** Puts bytes into the arena; the caller owns the reference. */
   place(bytes: Uint8Array): number {
