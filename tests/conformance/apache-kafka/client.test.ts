@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, type Delivery } from "@mantou/client";
-import { type ApacheKafka, apacheKafkaMissing, runKafkaTool, startApacheKafka } from "./index.ts";
+import {
+  type ApacheKafka,
+  apacheKafkaUnavailable,
+  runKafkaTool,
+  startApacheKafka,
+} from "./index.ts";
 
-const missing = apacheKafkaMissing();
+const missing = await apacheKafkaUnavailable();
 
 /** Our client against the broker that it has to agree with. */
 describe.skipIf(missing !== null)(

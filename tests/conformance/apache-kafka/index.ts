@@ -8,4 +8,9 @@ export {
   runJava,
   runKafkaTool,
 } from "./java.ts";
-export { apacheKafkaJars, apacheKafkaMissing, KAFKA_VERSION } from "./jars.ts";
+export {
+  apacheKafkaJars,
+  apacheKafkaMissing,
+  apacheKafkaUnavailable,
+  KAFKA_VERSION,
+} from "./jars.ts";

@@ -5,14 +5,35 @@ import { join, resolve } from "node:path";
 /** The release that the tests compare with; the pom names the same. */
 export const KAFKA_VERSION = "4.3.0";
 
+/** The plugin is pinned as well; without a version Maven would take the newest. */
+const COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
 const cache = resolve(import.meta.dir, "../../.cache");
 const libs = join(cache, `apache-kafka-${KAFKA_VERSION}`);
 
-/** Why Apache Kafka cannot be run here, or null: a test without it counts as skipped. */
+/** Kafka's server side and its tools are compiled for this version of Java. */
+const JAVA_VERSION_MIN = 17;
+
+/** Why Apache Kafka cannot be run here, or null. Fetches nothing: see `apacheKafkaUnavailable`. */
 export function apacheKafkaMissing(): string | null {
   if (Bun.which("java") === null) return "java is not installed";
+  const { stderr } = Bun.spawnSync(["java", "-version"], { stderr: "pipe", stdout: "ignore" });
+  const version = Number(/version "(\d+)/.exec(stderr.toString())?.[1] ?? Number.NaN);
+  if (!(version >= JAVA_VERSION_MIN)) return `java ${version} is older than ${JAVA_VERSION_MIN}`;
   if (!existsSync(libs) && Bun.which("mvn") === null) return "mvn is not installed";
   return null;
+}
+
+/** As `apacheKafkaMissing`, after an attempt to fetch what is not there yet. */
+export async function apacheKafkaUnavailable(): Promise<string | null> {
+  const missing = apacheKafkaMissing();
+  if (missing !== null) return missing;
+  try {
+    await apacheKafkaJars();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message.slice(0, 500) : String(error);
+  }
 }
 
 /**
@@ -24,7 +45,7 @@ export async function apacheKafkaJars(): Promise<string> {
   await mkdir(cache, { recursive: true });
   const partial = `${libs}.${process.pid}`;
   const pom = join(import.meta.dir, "pom.xml");
-  const goal = ["dependency:copy-dependencies", `-DoutputDirectory=${partial}`];
+  const goal = [COPY_GOAL, `-DoutputDirectory=${partial}`];
   const maven = Bun.spawn(["mvn", "-B", "-q", "-f", pom, ...goal], {
     stdout: "pipe",
     stderr: "pipe",

@@ -1,5 +1,6 @@
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -11,9 +12,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -35,13 +39,7 @@ public final class JavaClientDriver {
             JsonNode command = JSON.readTree(line);
             ObjectNode answer;
             try {
-                answer = switch (command.get("op").asText()) {
-                    case "produce" -> produce(command);
-                    case "consume" -> consume(command);
-                    case "offsets" -> offsets(command);
-                    case "admin" -> admin(command);
-                    default -> throw new IllegalArgumentException("unknown op");
-                };
+                answer = run(command).put("ok", true);
             } catch (Exception error) {
                 Throwable cause = error.getCause() == null ? error : error.getCause();
                 answer = JSON.createObjectNode().put("ok", false)
@@ -49,6 +47,21 @@ public final class JavaClientDriver {
             }
             System.out.println(JSON.writeValueAsString(answer));
         }
+    }
+
+    private static ObjectNode run(JsonNode command) throws Exception {
+        return switch (command.get("op").asText()) {
+            case "produce" -> produce(command);
+            case "consume" -> consume(command);
+            case "offsets" -> offsets(command);
+            case "create" -> create(command);
+            case "describe" -> describe(command);
+            case "alter" -> alter(command);
+            case "addPartitions" -> addPartitions(command);
+            case "deleteRecords" -> deleteRecords(command);
+            case "delete" -> delete(command);
+            default -> throw new IllegalArgumentException("unknown op");
+        };
     }
 
     private static ObjectNode produce(JsonNode command) throws Exception {
@@ -62,7 +75,9 @@ public final class JavaClientDriver {
         settings.put("delivery.timeout.ms", "25000");
         settings.put("request.timeout.ms", "10000");
         List<Future<RecordMetadata>> sent = new ArrayList<>();
-        ArrayNode offsets = JSON.createArrayNode();
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode offsets = answer.putArray("offsets");
+        ArrayNode timestamps = answer.putArray("timestamps");
         try (var producer = new KafkaProducer<>(
                 settings, new ByteArraySerializer(), new ByteArraySerializer())) {
             for (JsonNode record : command.get("records")) {
@@ -78,21 +93,25 @@ public final class JavaClientDriver {
                 sent.add(producer.send(message));
             }
             producer.flush();
-            for (var future : sent) offsets.add(future.get().offset());
+            for (var future : sent) {
+                RecordMetadata metadata = future.get();
+                // With acks=0 there is no offset.
+                offsets.add(metadata.hasOffset() ? (Long) metadata.offset() : null);
+                timestamps.add(metadata.timestamp());
+            }
         }
-        ObjectNode answer = JSON.createObjectNode().put("ok", true);
-        answer.set("offsets", offsets);
         return answer;
     }
 
     private static ObjectNode consume(JsonNode command) {
-        ArrayNode records = JSON.createArrayNode();
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode records = answer.putArray("records");
         try (var consumer = consumer(command)) {
             var partition = new TopicPartition(
                 command.get("topic").asText(), command.get("partition").asInt());
             consumer.assign(List.of(partition));
             consumer.seek(partition, command.get("offset").asLong());
-            long deadline = System.nanoTime() + 30_000_000_000L;
+            long deadline = System.nanoTime() + 20_000_000_000L;
             while (records.size() < command.get("count").asInt() && System.nanoTime() < deadline) {
                 for (ConsumerRecord<byte[], byte[]> record
                         : consumer.poll(java.time.Duration.ofMillis(200))) {
@@ -106,8 +125,6 @@ public final class JavaClientDriver {
                 }
             }
         }
-        ObjectNode answer = JSON.createObjectNode().put("ok", true);
-        answer.set("records", records);
         return answer;
     }
 
@@ -117,35 +134,98 @@ public final class JavaClientDriver {
                 command.get("topic").asText(), command.get("partition").asInt());
             var found = consumer.offsetsForTimes(
                 Map.of(partition, command.get("timestamp").asLong())).get(partition);
-            return JSON.createObjectNode().put("ok", true)
+            return JSON.createObjectNode()
                 .put("earliest", consumer.beginningOffsets(List.of(partition)).get(partition))
                 .put("latest", consumer.endOffsets(List.of(partition)).get(partition))
                 .put("atTimestamp", found == null ? -1 : found.offset());
         }
     }
 
-    private static ObjectNode admin(JsonNode command) throws Exception {
-        String topic = command.get("topic").asText();
+    private static ObjectNode create(JsonNode command) throws Exception {
+        var topic = new NewTopic(name(command), command.get("partitions").asInt(), (short) 1);
+        try (Admin client = admin(command)) {
+            client.createTopics(List.of(topic.configs(configs(command)))).all().get();
+        }
+        return JSON.createObjectNode();
+    }
+
+    private static ObjectNode describe(JsonNode command) throws Exception {
+        String topic = name(command);
+        ObjectNode answer = JSON.createObjectNode();
+        try (Admin client = admin(command)) {
+            var found = client.describeConfigs(List.of(resource(command))).all().get()
+                .get(resource(command));
+            ObjectNode configs = answer.putObject("configs");
+            for (JsonNode config : command.get("configs")) {
+                configs.put(config.asText(), found.get(config.asText()).value());
+            }
+            var description = client.describeTopics(List.of(topic)).allTopicNames().get();
+            answer.put("partitions", description.get(topic).partitions().size());
+            answer.put("brokers", client.describeCluster().nodes().get().size());
+            answer.put("listed", client.listTopics().names().get().contains(topic));
+            var partition = new TopicPartition(topic, 0);
+            client.listOffsets(Map.of(partition, OffsetSpec.maxTimestamp())).all().get();
+            client.describeMetadataQuorum().quorumInfo().get();
+            client.describeProducers(List.of(partition)).all().get();
+            client.describeLogDirs(List.of(1)).allDescriptions().get();
+        }
+        return answer;
+    }
+
+    private static ObjectNode alter(JsonNode command) throws Exception {
+        List<AlterConfigOp> changes = new ArrayList<>();
+        configs(command).forEach((name, value) ->
+            changes.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET)));
+        try (Admin client = admin(command)) {
+            client.incrementalAlterConfigs(Map.of(resource(command), changes)).all().get();
+        }
+        return JSON.createObjectNode();
+    }
+
+    private static ObjectNode addPartitions(JsonNode command) throws Exception {
+        var increased = NewPartitions.increaseTo(command.get("count").asInt());
+        try (Admin client = admin(command)) {
+            client.createPartitions(Map.of(name(command), increased)).all().get();
+        }
+        return JSON.createObjectNode();
+    }
+
+    private static ObjectNode deleteRecords(JsonNode command) throws Exception {
+        var partition = new TopicPartition(name(command), command.get("partition").asInt());
+        var before = RecordsToDelete.beforeOffset(command.get("offset").asLong());
+        try (Admin client = admin(command)) {
+            long low = client.deleteRecords(Map.of(partition, before)).lowWatermarks()
+                .get(partition).get().lowWatermark();
+            return JSON.createObjectNode().put("lowWatermark", low);
+        }
+    }
+
+    private static ObjectNode delete(JsonNode command) throws Exception {
+        try (Admin client = admin(command)) {
+            client.deleteTopics(List.of(name(command))).all().get();
+        }
+        return JSON.createObjectNode();
+    }
+
+    private static Admin admin(JsonNode command) {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", command.get("bootstrap").asText());
-        try (Admin client = Admin.create(settings)) {
-            client.createTopics(List.of(new NewTopic(topic, 2, (short) 1)
-                .configs(Map.of("retention.ms", "3600000")))).all().get();
-            client.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all().get();
-            var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-            String retention = client.describeConfigs(List.of(resource)).all().get()
-                .get(resource).get("retention.ms").value();
-            int partitions = client.describeTopics(List.of(topic)).allTopicNames().get()
-                .get(topic).partitions().size();
-            int nodes = client.describeCluster().nodes().get().size();
-            var partition = new TopicPartition(topic, 0);
-            long latest = client.listOffsets(Map.of(partition, OffsetSpec.latest())).all().get()
-                .get(partition).offset();
-            client.describeMetadataQuorum().quorumInfo().get();
-            client.deleteTopics(List.of(topic)).all().get();
-            return JSON.createObjectNode().put("ok", true).put("partitions", partitions)
-                .put("retentionMs", retention).put("nodes", nodes).put("latest", latest);
-        }
+        return Admin.create(settings);
+    }
+
+    private static String name(JsonNode command) {
+        return command.get("topic").asText();
+    }
+
+    private static ConfigResource resource(JsonNode command) {
+        return new ConfigResource(ConfigResource.Type.TOPIC, name(command));
+    }
+
+    private static Map<String, String> configs(JsonNode command) {
+        Map<String, String> configs = new HashMap<>();
+        command.get("configs").properties()
+            .forEach(entry -> configs.put(entry.getKey(), entry.getValue().asText()));
+        return configs;
     }
 
     private static KafkaConsumer<byte[], byte[]> consumer(JsonNode command) {
@@ -154,6 +234,8 @@ public final class JavaClientDriver {
         settings.put("auto.offset.reset", "none");
         settings.put("enable.auto.commit", "false");
         settings.put("check.crcs", "true");
+        settings.put("isolation.level", "read_committed");
+        settings.put("max.partition.fetch.bytes", "20000000");
         return new KafkaConsumer<>(
             settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }

@@ -1,31 +1,43 @@
-// Drives kafkajs: one JSON command on stdin, one JSON answer on stdout.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+// Drives kafkajs. See serve.mjs for the form of commands and answers.
+import kafkajs from "kafkajs";
+import snappy from "kafkajs-snappy";
+import { compressFrame, decompressFrame } from "lz4-napi";
+import { decode, encode, offsetsOf, serve } from "./serve.mjs";
 
-// The client is installed in a cache folder, which is where this process was started.
-const require = createRequire(`${process.cwd()}/`);
-const kafkajs = require("kafkajs");
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
-const snappy = require("kafkajs-snappy");
+const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.Snappy] = snappy;
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: (encoder) => compressFrame(encoder.buffer),
+  decompress: (bytes) => decompressFrame(bytes),
+});
 
 const codecs = {
   none: CompressionTypes.None,
   gzip: CompressionTypes.GZIP,
   snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
 };
-const decode = (value) => (value === null ? null : Buffer.from(value, "base64"));
 
-const command = JSON.parse(readFileSync(0, "utf8"));
-const kafka = new Kafka({
-  brokers: [command.bootstrap],
-  clientId: "kafkajs-driver",
-  logLevel: logLevel.NOTHING,
-  retry: { retries: 3 },
-});
+const kafkaOf = ({ bootstrap }) =>
+  new Kafka({
+    brokers: [bootstrap],
+    clientId: "kafkajs-driver",
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 3 },
+  });
 
-async function produce() {
-  const producer = kafka.producer({
+/** A header that is there several times has an array for a value. */
+function headersOf(pairs) {
+  const headers = {};
+  for (const [name, value] of pairs) {
+    const bytes = decode(value);
+    headers[name] = name in headers ? [headers[name], bytes].flat() : bytes;
+  }
+  return headers;
+}
+
+async function produce(command) {
+  const producer = kafkaOf(command).producer({
     idempotent: command.idempotent,
     allowAutoTopicCreation: false,
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
@@ -33,71 +45,175 @@ async function produce() {
   });
   await producer.connect();
   try {
-    const messages = command.records.map((record) => ({
-      partition: record.partition,
-      key: decode(record.key),
-      value: decode(record.value),
-      timestamp: String(record.timestamp),
-      headers: Object.fromEntries(record.headers.map(([name, value]) => [name, decode(value)])),
-    }));
     const answers = await producer.send({
       topic: command.topic,
       acks: Number(command.acks === "all" ? -1 : command.acks),
       compression: codecs[command.codec],
-      messages,
+      messages: command.records.map((record) => ({
+        partition: record.partition,
+        key: decode(record.key),
+        value: decode(record.value),
+        timestamp: String(record.timestamp),
+        headers: headersOf(record.headers),
+      })),
     });
-    // kafkajs tells the first offset of each partition's batch only.
-    const next = new Map(answers.map((answer) => [answer.partition, Number(answer.baseOffset)]));
-    const offsets = command.records.map(({ partition }) => {
-      const offset = next.get(partition);
-      if (offset === undefined) return null;
-      next.set(partition, offset + 1);
-      return offset;
-    });
-    return { ok: true, offsets };
-  } catch (error) {
-    return { ok: false, error: error.type ?? error.cause?.type ?? error.message };
+    const first = (answers ?? []).map(({ partition, baseOffset }) => [
+      partition,
+      Number(baseOffset),
+    ]);
+    return { offsets: offsetsOf(command.records, first) };
   } finally {
     await producer.disconnect();
   }
 }
 
-async function admin() {
-  const client = kafka.admin();
-  await client.connect();
+/**
+ * Its consumer knows groups only. Underneath it has a fetch of one partition, with its own
+ * decoder of batches; that one is driven here.
+ */
+async function consume({ topic, partition, offset, count, ...command }) {
+  const kafka = kafkaOf(command);
+  const createCluster = Object.getOwnPropertySymbols(kafka).find(
+    (symbol) => symbol.description === "private:Kafka:createCluster",
+  );
+  const cluster = kafka[createCluster]({ allowAutoTopicCreation: false });
+  await cluster.connect();
   try {
-    const { topic } = command;
-    await client.createTopics({
-      waitForLeaders: true,
-      topics: [
-        {
-          topic,
-          numPartitions: 2,
-          replicationFactor: 1,
-          configEntries: [{ name: "retention.ms", value: "3600000" }],
-        },
-      ],
-    });
-    await client.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
-    const configs = await client.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
-    });
-    const metadata = await client.fetchTopicMetadata({ topics: [topic] });
-    const ends = await client.fetchTopicOffsets(topic);
-    await client.deleteTopics({ topics: [topic] });
-    const entries = configs.resources[0].configEntries;
-    return {
-      ok: true,
-      partitions: metadata.topics[0].partitions.length,
-      retentionMs: entries.find((entry) => entry.configName === "retention.ms").configValue,
-      ends: ends.map((end) => Number(end.high)),
-    };
+    await cluster.addTargetTopic(topic);
+    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
+    const broker = await cluster.findBroker({ nodeId: Object.keys(leaders)[0] });
+    const records = [];
+    let position = offset;
+    const deadline = Date.now() + 20_000;
+    while (records.length < count && Date.now() < deadline) {
+      const { responses } = await broker.fetch({
+        replicaId: -1,
+        isolationLevel: 1,
+        maxWaitTime: 500,
+        minBytes: 1,
+        maxBytes: 20_000_000,
+        topics: [
+          {
+            topic,
+            partitions: [
+              { partition, currentLeaderEpoch: -1, fetchOffset: position, maxBytes: 10_000_000 },
+            ],
+          },
+        ],
+      });
+      for (const message of responses[0].partitions[0].messages) {
+        if (Number(message.offset) < position) continue;
+        position = Number(message.offset) + 1;
+        const headers = Object.entries(message.headers).flatMap(([name, value]) =>
+          [value].flat().map((one) => [name, encode(one)]),
+        );
+        records.push({
+          offset: Number(message.offset),
+          timestamp: Number(message.timestamp),
+          key: encode(message.key),
+          value: encode(message.value),
+          headers,
+        });
+      }
+    }
+    return { records };
   } finally {
-    await client.disconnect();
+    await cluster.disconnect();
   }
 }
 
-const operations = { produce, admin };
-process.stdout.write(JSON.stringify(await operations[command.op](), (_, value) => value ?? null));
-process.exit(0);
+async function withAdmin(command, call) {
+  const admin = kafkaOf(command).admin();
+  await admin.connect();
+  try {
+    return await call(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+const entriesOf = (configs) => Object.entries(configs).map(([name, value]) => ({ name, value }));
+
+const operations = {
+  produce,
+  consume,
+  offsets: ({ topic, partition, timestamp, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const of = (rows) => rows.find((row) => row.partition === partition);
+      const ends = of(await admin.fetchTopicOffsets(topic));
+      const at = of(await admin.fetchTopicOffsetsByTimestamp(topic, timestamp));
+      return {
+        earliest: Number(ends.low),
+        latest: Number(ends.high),
+        atTimestamp: Number(at.offset),
+      };
+    }),
+  create: ({ topic, partitions, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const configEntries = entriesOf(configs);
+      const made = { topic, numPartitions: partitions, replicationFactor: 1, configEntries };
+      // It reports an existing topic as `false`, and nothing else by that.
+      const created = await admin.createTopics({ waitForLeaders: true, topics: [made] });
+      if (!created) throw Object.assign(new Error("exists"), { type: "TOPIC_ALREADY_EXISTS" });
+    }),
+  describe: ({ topic, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: configs }],
+      });
+      const { brokers } = await admin.describeCluster();
+      const found = resources[0].configEntries.map((entry) => [
+        entry.configName,
+        entry.configValue,
+      ]);
+      return {
+        partitions: topics[0].partitions.length,
+        configs: Object.fromEntries(found),
+        brokers: brokers.length,
+        listed: (await admin.listTopics()).includes(topic),
+      };
+    }),
+  alter: ({ topic, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const resource = {
+        type: ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: entriesOf(configs),
+      };
+      await admin.alterConfigs({ validateOnly: false, resources: [resource] });
+    }),
+  addPartitions: ({ topic, count, ...command }) =>
+    withAdmin(command, async (admin) => {
+      await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+    }),
+  deleteRecords: ({ topic, partition, offset, ...command }) =>
+    withAdmin(command, async (admin) => {
+      // It looks the leader up before it knows the topic, so the topic is made known first.
+      await admin.fetchTopicOffsets(topic);
+      const partitions = [{ partition, offset: String(offset) }];
+      await admin.deleteTopicRecords({ topic, partitions });
+      const left = (await admin.fetchTopicOffsets(topic)).find(
+        (row) => row.partition === partition,
+      );
+      return { lowWatermark: Number(left.low) };
+    }),
+  delete: ({ topic, ...command }) =>
+    withAdmin(command, async (admin) => {
+      await admin.deleteTopics({ topics: [topic] });
+    }),
+};
+
+/** The protocol's own name of an error, wherever the client has wrapped it. */
+function nameOf(error) {
+  if (error === null || typeof error !== "object") return undefined;
+  if (typeof error.type === "string") return error.type;
+  for (const inner of [error.cause, error.originalError, ...(error.errors ?? [])]) {
+    const found = nameOf(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+await serve(operations, nameOf);

@@ -1,21 +1,19 @@
-// Drives @platformatic/kafka: one JSON command on stdin, one JSON answer on stdout.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
+// Drives @platformatic/kafka; the argument names the installed release. See serve.mjs.
+import { decode, encode, offsetsOf, serve } from "./serve.mjs";
 
-// The client is installed in a cache folder, which is where this process was started.
-const require = createRequire(`${process.cwd()}/`);
-const { Admin, Producer } = await import(
-  pathToFileURL(require.resolve("@platformatic/kafka")).href
-);
+const { Admin, Consumer, Producer, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } =
+  await import(process.argv[2]);
 
-const decode = (value) => (value === null ? undefined : Buffer.from(value, "base64"));
-const command = JSON.parse(readFileSync(0, "utf8"));
-const base = { clientId: "platformatic-driver", bootstrapBrokers: [command.bootstrap], retries: 2 };
+const base = ({ bootstrap }) => ({
+  clientId: "platformatic-driver",
+  bootstrapBrokers: [bootstrap],
+  retries: 2,
+  retryDelay: 100,
+});
 
-async function produce() {
+async function produce(command) {
   const producer = new Producer({
-    ...base,
+    ...base(command),
     idempotent: command.idempotent,
     autocreateTopics: false,
   });
@@ -29,56 +27,149 @@ async function produce() {
         key: decode(record.key),
         value: decode(record.value),
         timestamp: BigInt(record.timestamp),
+        // Keys are buffers, compared by identity, so that a name may be there twice.
         headers: new Map(record.headers.map(([name, value]) => [Buffer.from(name), decode(value)])),
       })),
     });
-    const next = new Map(
-      (answer.offsets ?? []).map(({ partition, offset }) => [partition, Number(offset)]),
-    );
-    const offsets = command.records.map(({ partition }) => {
-      const offset = next.get(partition);
-      if (offset === undefined) return null;
-      next.set(partition, offset + 1);
-      return offset;
-    });
-    return { ok: true, offsets };
-  } catch (error) {
-    const inner = error.errors?.[0] ?? error.cause ?? error;
-    return { ok: false, error: findApiId(error) ?? inner.message };
+    const first = (answer.offsets ?? []).map(({ partition, offset }) => [
+      partition,
+      Number(offset),
+    ]);
+    return { offsets: offsetsOf(command.records, first) };
   } finally {
     await producer.close();
   }
 }
 
-/** The protocol's own error name, wherever the client has wrapped it. */
-function findApiId(error) {
+/** Its stream needs a group; its fetch of one partition does not. */
+async function consume({ topic, partition, offset, count, ...command }) {
+  const consumer = new Consumer({ ...base(command), groupId: "unused" });
+  try {
+    const metadata = await consumer.metadata({ topics: [topic] });
+    const { id: topicId, partitions } = metadata.topics.get(topic);
+    // What a stream does at its start: the fetch finds names by ids among the tracked topics.
+    consumer.topics.track(topic);
+    const records = [];
+    let position = offset;
+    const deadline = Date.now() + 20_000;
+    while (records.length < count && Date.now() < deadline) {
+      const wanted = {
+        partition,
+        currentLeaderEpoch: partitions[partition].leaderEpoch,
+        fetchOffset: BigInt(position),
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: 10_000_000,
+      };
+      const { responses } = await consumer.fetch({
+        node: partitions[partition].leader,
+        maxWaitTime: 500,
+        minBytes: 1,
+        maxBytes: 20_000_000,
+        topics: [{ topicId, partitions: [wanted] }],
+      });
+      // An incremental answer leaves out what has not changed.
+      for (const batch of responses[0]?.partitions[0]?.records ?? []) {
+        for (const record of batch.records) {
+          const at = Number(batch.firstOffset) + record.offsetDelta;
+          if (at < position) continue;
+          position = at + 1;
+          records.push(recordOf(batch, record, at));
+        }
+      }
+    }
+    return { records };
+  } finally {
+    await consumer.close(true);
+  }
+}
+
+const LOG_APPEND_TIME = 8;
+
+function recordOf(batch, record, offset) {
+  const appended = (batch.attributes & LOG_APPEND_TIME) !== 0;
+  return {
+    offset,
+    timestamp: Number(appended ? batch.maxTimestamp : batch.firstTimestamp + record.timestampDelta),
+    key: encode(record.key),
+    value: encode(record.value),
+    headers: record.headers.map(([name, value]) => [String(name), encode(value)]),
+  };
+}
+
+async function withAdmin(command, call) {
+  const admin = new Admin(base(command));
+  try {
+    return await call(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+const resource = (topic) => ({ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic });
+const entriesOf = (configs) => Object.entries(configs).map(([name, value]) => ({ name, value }));
+
+const operations = {
+  produce,
+  consume,
+  offsets: ({ topic, partition, timestamp, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const at = async (special) => {
+        const partitions = [{ partitionIndex: partition, timestamp: BigInt(special) }];
+        const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions }] });
+        return Number(found.partitions[0].offset);
+      };
+      return { earliest: await at(-2), latest: await at(-1), atTimestamp: await at(timestamp) };
+    }),
+  create: ({ topic, partitions, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const topics = [topic];
+      await admin.createTopics({ topics, partitions, replicas: 1, configs: entriesOf(configs) });
+    }),
+  describe: ({ topic, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const metadata = await admin.metadata({ topics: [topic], forceUpdate: true });
+      const resources = [{ ...resource(topic), configurationKeys: configs }];
+      const [found] = await admin.describeConfigs({ resources });
+      return {
+        partitions: metadata.topics.get(topic).partitionsCount,
+        configs: Object.fromEntries(found.configs.map(({ name, value }) => [name, value])),
+        brokers: metadata.brokers.size,
+        listed: (await admin.listTopics()).includes(topic),
+      };
+    }),
+  alter: ({ topic, configs, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const configOperation = IncrementalAlterConfigOperationTypes.SET;
+      const changes = entriesOf(configs).map((entry) => ({ ...entry, configOperation }));
+      await admin.incrementalAlterConfigs({
+        resources: [{ ...resource(topic), configs: changes }],
+      });
+    }),
+  addPartitions: ({ topic, count, ...command }) =>
+    withAdmin(command, async (admin) => {
+      await admin.createPartitions({ topics: [{ name: topic, count, assignments: null }] });
+    }),
+  deleteRecords: ({ topic, partition, offset, ...command }) =>
+    withAdmin(command, async (admin) => {
+      const partitions = [{ partition, offset: BigInt(offset) }];
+      const [deleted] = await admin.deleteRecords({ topics: [{ name: topic, partitions }] });
+      return { lowWatermark: Number(deleted.partitions[0].lowWatermark) };
+    }),
+  delete: ({ topic, ...command }) =>
+    withAdmin(command, async (admin) => {
+      await admin.deleteTopics({ topics: [topic] });
+    }),
+};
+
+/** The protocol's own name of an error, wherever the client has wrapped it. */
+function nameOf(error) {
   if (error === null || typeof error !== "object") return undefined;
   if (typeof error.apiId === "string") return error.apiId;
   for (const inner of [...(error.errors ?? []), error.cause]) {
-    const found = findApiId(inner);
+    const found = nameOf(inner);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-async function admin() {
-  const client = new Admin(base);
-  try {
-    const { topic } = command;
-    await client.createTopics({
-      topics: [topic],
-      partitions: 2,
-      replicas: 1,
-      configs: [{ name: "retention.ms", value: "3600000" }],
-    });
-    const metadata = await client.metadata({ topics: [topic], forceUpdate: true });
-    await client.deleteTopics({ topics: [topic] });
-    return { ok: true, partitions: metadata.topics.get(topic).partitionsCount };
-  } finally {
-    await client.close();
-  }
-}
-
-const operations = { produce, admin };
-process.stdout.write(JSON.stringify(await operations[command.op]()));
-process.exit(0);
+await serve(operations, nameOf);
