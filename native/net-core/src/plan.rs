@@ -59,7 +59,8 @@ impl Plan<'_> {
             plan_kind::RELEASE => self.shared.arena.release(first),
             plan_kind::RELEASE_PIN => self.pins.release(first),
             plan_kind::MUTE => {
-                let until = self.shared.now_ms() + u64::from(row.words[3]);
+                // The clock has cut off up to a millisecond; a mute is never shorter than asked.
+                let until = self.shared.now_ms() + 1 + u64::from(row.words[3]);
                 self.with_output(row, |_, _, output| {
                     output.muted_until = output.muted_until.max(until);
                     Ok(())
