@@ -19,6 +19,7 @@ import { Retention } from "./drivers/retention.ts";
 import type { BrokerContext, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage, Route } from "./handlers/produce.ts";
+import type { StageParts } from "./stages.ts";
 import { assembleStages } from "./stages.ts";
 import type { Tick } from "./tick.ts";
 
@@ -117,22 +118,7 @@ export class Broker implements BrokerContext {
       intervalMs: () => this.config.logRetentionCheckIntervalMs,
       startOffsetMoved: (logId) => this.startOffsetMoved(logId),
     });
-    const stages = assembleStages({
-      io,
-      context: this,
-      ambient,
-      counters: this.counters,
-      failures: this.failures,
-      fetchSessionSlots: started.fetchSessionSlots,
-      configOf: (logId) => this.hosted.configOf(logId),
-      resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
-      epochsMoved: (logIds) => this.files.epochsMoved(logIds),
-      metadata: {
-        logId: METADATA_LOG_ID,
-        durable: (end) => this.controllerDriver?.onDurable(end),
-        failed: (code) => this.controllerDriver?.onLogFailed(code),
-      },
-    });
+    const stages = assembleStages(this.stageParts());
     this.produce = stages.produce;
     this.fetch = stages.fetch;
     this.tick = stages.tick;
@@ -307,6 +293,25 @@ export class Broker implements BrokerContext {
     const refused = [registered, admitted].find((reply) => reply.errorCode !== ErrorCode.NONE);
     if (refused === undefined) return;
     throw new IoError("FORMAT", `the controller refuses this broker: ${refused.errorMessage}`);
+  }
+
+  private stageParts(): StageParts {
+    return {
+      io: this.io,
+      context: this,
+      ambient: this.ambient,
+      counters: this.counters,
+      failures: this.failures,
+      fetchSessionSlots: this.started.fetchSessionSlots,
+      configOf: (logId) => this.hosted.configOf(logId),
+      resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
+      epochsMoved: (logIds) => this.files.epochsMoved(logIds),
+      metadata: {
+        logId: METADATA_LOG_ID,
+        durable: (end) => this.controllerDriver?.onDurable(end),
+        failed: (code) => this.controllerDriver?.onLogFailed(code),
+      },
+    };
   }
 
   private runningController(): ControllerDriver {
