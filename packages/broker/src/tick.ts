@@ -208,6 +208,8 @@ export class Tick {
       parts.metadata.durable(end);
       return;
     }
+    // Its topic may have been deleted while the disk worked.
+    if (!parts.partitions.isOpen(logId)) return;
     const before = parts.partitions.highWatermark(logId);
     if (!parts.partitions.durable(logId, end)) return;
     parts.produce.written(logId, end);

@@ -13,23 +13,27 @@ test("a topic can be deleted while its partitions are written to", async () => {
   for (let round = 0; round < 20; round += 1) {
     const name = `t-${round}`;
     await client.admin.createTopic({ name, partitions: 2 });
-    const progress = { isDeleted: false };
     const codes = new Set<number>();
+    const deleted = new AbortController();
+    let answered = 0;
+    let underWay = (): void => {};
+    const isUnderWay = new Promise<void>((resolve) => {
+      underWay = resolve;
+    });
     const lane = async (index: number, acks: number): Promise<void> => {
-      while (!progress.isDeleted) {
+      while (!deleted.signal.aborted) {
         const topicData = [{ name, partitionData: [{ index, records: batch() }] }];
-        const { responses } = await connection.send(produceApi, 9, {
-          acks,
-          timeoutMs: 10_000,
-          topicData,
-        });
+        const request = { acks, timeoutMs: 10_000, topicData };
+        const { responses } = await connection.send(produceApi, 9, request);
         codes.add(responses[0]?.partitionResponses[0]?.errorCode as number);
+        answered += 1;
+        if (answered > round) underWay();
       }
     };
     const lanes = [lane(0, -1), lane(1, 1), lane(0, 1), lane(1, -1)];
-    await Bun.sleep(round % 4);
+    await isUnderWay;
     await client.admin.deleteTopic(name);
-    progress.isDeleted = true;
+    deleted.abort();
     await Promise.all(lanes);
     codes.delete(ErrorCode.NONE);
     codes.delete(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);

@@ -102,6 +102,12 @@ export class Admission {
     const pending = this.pendings[row] as PendingProduce;
     const answer = this.answers[row] as PartitionAnswer;
     const logId = this.logIds[row] as LogId;
+    // Since it was routed the log may have failed, moved or been deleted, in this very tick.
+    const lost = this.lostLog(logId);
+    if (lost !== ErrorCode.NONE) {
+      refuse(pending, answer, lost);
+      return;
+    }
     const refusal = this.judge(row, logId, pending.call.version, nowMs);
     if (refusal !== null) {
       const recordIndex = this.inspectTable.signed(row, Inspect.recordIndex);
@@ -135,6 +141,14 @@ export class Admission {
     answer.logStartOffset = partitions.logStartOffset(logId);
     this.submit(row, logId, baseOffset, pending.acks === 1, stampedByUs);
     this.wait(logId, end, pending, answer);
+  }
+
+  /** Why a log that could take records when the batch was routed no longer can, or NONE. */
+  private lostLog(logId: LogId): number {
+    const { partitions } = this.parts;
+    if (!partitions.isOpen(logId)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (!partitions.isLeader(logId)) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    return partitions.isFailed(logId) ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
   }
 
   /** Everything that can speak against a batch before its producer's state is asked. */
