@@ -13,6 +13,7 @@ import {
   describeQuorumApi,
   describeTopicPartitionsApi,
   fetchApi,
+  findCoordinatorApi,
   incrementalAlterConfigsApi,
   initProducerIdApi,
   listConfigResourcesApi,
@@ -35,6 +36,7 @@ import { handleDescribeLogDirs } from "./handlers/describe-log-dirs.ts";
 import { handleDescribeProducers } from "./handlers/describe-producers.ts";
 import { handleDescribeQuorum } from "./handlers/describe-quorum.ts";
 import { handleDescribeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
+import { handleFindCoordinator, refuseFindCoordinator } from "./handlers/find-coordinator.ts";
 import { handleIncrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
 import { handleInitProducerId } from "./handlers/init-producer-id.ts";
 import { handleListConfigResources } from "./handlers/list-config-resources.ts";
@@ -87,6 +89,7 @@ export const servedApis: readonly ServedEntry[] = [
   serve(fetchApi, stage, (_, { errorCode }) => fetchRefusal(errorCode)),
   serve(listOffsetsApi, handleListOffsets, refusals.refuseListOffsets),
   serve(metadataApi, handleMetadata, refusals.refuseMetadata),
+  serve(findCoordinatorApi, handleFindCoordinator, refuseFindCoordinator),
   serve(apiVersionsApi, handleApiVersions, (_, { errorCode }) => ({
     errorCode,
     apiKeys: [],

@@ -42,6 +42,7 @@ function emptyRequest(_name: string): unknown {
     topics: [topic],
     topicData: [topic],
     topicNames: ["t"],
+    coordinatorKeys: ["g"],
     resources: [{ resourceType: 2, resourceName: "t" }],
   };
 }
