@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Client } from "@mantou/client";
+import { Client, Connection } from "@mantou/client";
+import { type DecodedBatch, compressionName } from "@mantou/protocol";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
 import { type ForeignClient, clientFamilies } from "./clients.ts";
 import type { DriverAnswer, DriverCommand, DriverRecord, ReadRecord } from "./driver-process.ts";
-import { readOurs } from "./reading.ts";
+import { readBatches, readOurs } from "./reading.ts";
 import {
   LARGE_VALUE_BYTES,
   TOO_LARGE_VALUE_BYTES,
@@ -19,10 +20,12 @@ import {
 const folder = temporaryFolder();
 let broker: BrokerProcess;
 let ours: Client;
+let connection: Connection;
 
 beforeAll(async () => {
   broker = await BrokerProcess.start({ dataDirectory: folder.path });
   ours = await Client.connect({ brokers: broker.address });
+  connection = await Connection.open({ host: "127.0.0.1", port: broker.port });
 });
 
 const found = await Promise.all(
@@ -36,6 +39,7 @@ for (const { name, found: client } of found) {
 
 afterAll(async () => {
   await Promise.all([...clients.values()].map((client) => client.close()));
+  connection?.close();
   ours?.abort();
   await broker?.stop();
   folder[Symbol.dispose]();
@@ -46,6 +50,8 @@ async function newTopic(configs: Record<string, string> = {}): Promise<string> {
   await ours.admin.createTopic({ name, partitions: 2, configs });
   return name;
 }
+
+const codecName = ({ codec }: DecodedBatch): string => compressionName(codec);
 
 type Order = Pick<DriverCommand, "op" | "topic"> & Readonly<Record<string, unknown>>;
 
@@ -107,6 +113,9 @@ function codecTests(client: ForeignClient): void {
         expect(answer.offsets).toEqual(records.map((_, index) => index));
         const expected = readsAs(records, 1);
         expect(await readOurs(broker.address, topic, 1, records.length)).toEqual(expected);
+        // A client that thinks it may not compress sends plain batches without a word.
+        const batches = await readBatches(connection, topic, 1);
+        expect(batches.map(codecName)).toEqual(batches.map(() => codec));
         expect(await consume(client, topic, 1, records.length)).toEqual(expected);
         const tail = await consume(client, topic, 1, records.length - 100, 100);
         expect(tail).toEqual(expected.slice(100));

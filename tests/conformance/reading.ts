@@ -1,4 +1,5 @@
-import { Client } from "@mantou/client";
+import { Client, codecs, type Connection } from "@mantou/client";
+import { decodeBatches, type DecodedBatch, ErrorCode, fetchApi, type Span } from "@mantou/protocol";
 import type { ReadRecord } from "./driver-process.ts";
 import { base64 } from "./record-set.ts";
 
@@ -33,4 +34,31 @@ export async function readOurs(
   }
   client.abort();
   return found;
+}
+
+/**
+ * Reads a partition's batches as they are stored, with their headers and CRCs, from its start to
+ * its high watermark.
+ */
+export async function readBatches(
+  connection: Connection,
+  topic: string,
+  partition = 0,
+): Promise<DecodedBatch[]> {
+  const batches: DecodedBatch[] = [];
+  for (let next = 0; ;) {
+    const wanted = { partition, fetchOffset: next, partitionMaxBytes: 8_000_000 };
+    const { response, bytes } = await connection.exchange(fetchApi, 12, {
+      ...{ maxWaitMs: 0, minBytes: 0 },
+      topics: [{ topic, partitions: [wanted] }],
+    });
+    const found = response.responses[0]?.partitions[0];
+    if (found === undefined || found.errorCode !== ErrorCode.NONE) {
+      throw new Error(`fetch of ${topic}-${partition} at ${next}: ${found?.errorCode}`);
+    }
+    const { offset, length } = found.records as Span;
+    batches.push(...decodeBatches(bytes.subarray(offset, offset + length), { codecs }));
+    if (length === 0 || next >= found.highWatermark) return batches;
+    next = (batches.at(-1)?.lastOffset ?? -1) + 1;
+  }
 }
