@@ -6,8 +6,8 @@
 
 use crate::batch::NO_TIMESTAMP;
 use crate::index::{
-    IndexError, OFFSET_ENTRY_BYTES, OffsetEntries, OffsetIndex, TIME_ENTRY_BYTES, TimeEntry,
-    TimeIndex,
+    IndexError, OFFSET_ENTRY_BYTES, OffsetEntries, OffsetEntry, OffsetIndex, TIME_ENTRY_BYTES,
+    TimeEntry, TimeIndex,
 };
 
 /// Entries in memory at which unwritten ones should go to the file.
@@ -18,8 +18,8 @@ const KEEP_ENTRIES: usize = 2048;
 /// Where a search for an offset begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// At this position of the segment.
-    At(u64),
+    /// At this entry's batch; position 0 stands for the segment's begin, whatever its offset.
+    At(OffsetEntry),
     /// The entry is only in the file.
     InFile,
 }
@@ -168,17 +168,21 @@ impl ActiveIndex {
     pub fn lookup(&self, offset: i64) -> Lookup {
         let entries = self.offsets.entries();
         if !entries.is_empty() && entries.get(0).offset <= offset {
-            return Lookup::At(u64::from(entries.lookup(offset).position));
+            return Lookup::At(entries.lookup(offset));
         }
         if self.offsets_from == 0 {
-            Lookup::At(0)
+            let offset = self.base_offset;
+            Lookup::At(OffsetEntry {
+                offset,
+                position: 0,
+            })
         } else {
             Lookup::InFile
         }
     }
 
     /// See [`last_before`]; only among the entries in memory.
-    pub fn last_before(&self, position: u64, limit: i64) -> Option<u64> {
+    pub fn last_before(&self, position: u64, limit: i64) -> Option<OffsetEntry> {
         last_before(&self.offsets.entries(), position, limit)
     }
 
@@ -245,9 +249,9 @@ impl ActiveIndex {
     }
 }
 
-/// The largest indexed position at or below `position` of a batch that lies wholly below
-/// `limit`: a range may be taken up to there without looking at what is in between.
-pub fn last_before(entries: &OffsetEntries<'_>, position: u64, limit: i64) -> Option<u64> {
+/// The last indexed batch that begins at or below `position` and lies wholly below `limit`: a
+/// range may be taken up to there without looking at what is in between.
+pub fn last_before(entries: &OffsetEntries<'_>, position: u64, limit: i64) -> Option<OffsetEntry> {
     let (mut low, mut high) = (0, entries.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -258,8 +262,7 @@ pub fn last_before(entries: &OffsetEntries<'_>, position: u64, limit: i64) -> Op
             high = middle;
         }
     }
-    low.checked_sub(1)
-        .map(|index| u64::from(entries.get(index).position))
+    low.checked_sub(1).map(|index| entries.get(index))
 }
 
 #[cfg(test)]
@@ -291,12 +294,13 @@ mod tests {
             .collect();
         assert_eq!(positions, [100, 200, 300, 400]);
         assert_eq!(times.len(), 4 * TIME_ENTRY_BYTES);
-        assert_eq!(index.lookup(100), Lookup::At(0));
-        assert_eq!(index.lookup(104), Lookup::At(200));
-        assert_eq!(index.lookup(105), Lookup::At(200));
-        assert_eq!(index.last_before(1000, 106), Some(200));
-        assert_eq!(index.last_before(1000, 1000), Some(400));
-        assert_eq!(index.last_before(310, 1000), Some(300));
+        let entry = |offset, position| OffsetEntry { offset, position };
+        assert_eq!(index.lookup(100), Lookup::At(entry(100, 0)));
+        assert_eq!(index.lookup(104), Lookup::At(entry(104, 200)));
+        assert_eq!(index.lookup(105), Lookup::At(entry(104, 200)));
+        assert_eq!(index.last_before(1000, 106), Some(entry(104, 200)));
+        assert_eq!(index.last_before(1000, 1000), Some(entry(108, 400)));
+        assert_eq!(index.last_before(310, 1000), Some(entry(106, 300)));
         assert_eq!(index.last_before(310, 102), None);
     }
 
@@ -315,7 +319,11 @@ mod tests {
         assert_eq!(offsets, all[from as usize..]);
         assert!(times_from > 0);
         assert_eq!(index.lookup(100), Lookup::InFile);
-        assert_eq!(index.lookup(100 + 9_999), Lookup::At(9_998 * 50));
+        let last = OffsetEntry {
+            offset: 100 + 9_998,
+            position: 9_998 * 50,
+        };
+        assert_eq!(index.lookup(100 + 9_999), Lookup::At(last));
         let none = index.unwritten();
         assert!(none.offsets.is_empty() && none.times.is_empty());
         index.forget(false);

@@ -7,8 +7,8 @@ use crate::api::{Reply, StoreCode, StoreError};
 use crate::append::spill;
 use crate::checkpoint::Point;
 use crate::core::Core;
-use crate::janitor::{seal_files, write_checkpoint, write_epochs};
-use crate::log::{Log, Status};
+use crate::janitor::{SYNC_TOGETHER_LOGS, SyncMode, seal_files, write_checkpoint, write_epochs};
+use crate::log::{Log, Segment, Status};
 
 /// Carries the closing request out, on the writer's thread, behind everything that was queued.
 pub fn close_store(core: &Core, request: u64) {
@@ -38,51 +38,80 @@ pub fn close_store(core: &Core, request: u64) {
 
 fn close_logs(core: &Core) -> Result<(), StoreError> {
     let logs: Vec<Arc<Log>> = core.logs().values().cloned().collect();
-    for log in logs {
-        close_log(core, &log).map_err(|error| StoreError::io(log.name(), &error))?;
+    let changed: Vec<(Arc<Log>, Changes)> = logs
+        .into_iter()
+        .filter_map(|log| changes(&log).map(|changes| (log, changes)))
+        .collect();
+    let together = changed.len() >= SYNC_TOGETHER_LOGS;
+    let mode = if together {
+        SyncMode::Later
+    } else {
+        SyncMode::Each
+    };
+    for (log, changes) in &changed {
+        let closed = close_log(core, log, changes, mode);
+        closed.map_err(|error| StoreError::io(log.name(), &error))?;
+    }
+    if !changed.is_empty() {
+        let synced = match mode {
+            SyncMode::Each => core.vfs.fsync_dir(&core.directory),
+            SyncMode::Later => core.sync_file_system(),
+        };
+        if let Err(error) = synced {
+            core.sync_failed("the data directory", &error);
+            return Err(StoreError::io(core.directory.display(), &error));
+        }
+    }
+    for (log, changes) in &changed {
+        let mut inner = log.lock();
+        inner.synced = Some(changes.end);
+        inner.recovery = Some(changes.end);
+        inner.unsealed.clear();
     }
     write_checkpoint(core, true)?;
     // The checkpoint now says all that the marks could.
-    core.marks
-        .remove_file()
-        .map_err(|error| StoreError::io("durable marks", &error))
+    let removed = core.marks.remove_file();
+    removed.map_err(|error| StoreError::io("durable marks", &error))
 }
 
-fn close_log(core: &Core, log: &Log) -> io::Result<()> {
-    let (segment, point, changed, epochs) = {
-        let mut inner = log.lock();
-        if inner.status != Status::Online {
-            // Recovered at the next start, from its last recovery point.
-            return Ok(());
-        }
-        let Some(segment) = inner.active_segment().cloned() else {
-            return Ok(());
-        };
-        let point = Point {
-            offset: log.written_end(),
-            segment_base: segment.base_offset,
-            position: segment.bytes(),
-        };
-        let mut changed = inner.recovery != Some(point) || inner.synced != Some(point);
-        if let Some(active) = inner.active.as_mut() {
-            let _ = active.index.index_largest();
-            changed |= active.index.take_changed() || active.ahead != (0, 0);
-        }
-        let epochs = std::mem::take(&mut inner.epochs_changed).then(|| inner.epochs.clone());
-        (segment, point, changed, epochs)
-    };
-    if let Some(epochs) = epochs {
-        write_epochs(core, log, &epochs)?;
-    }
-    if changed {
-        core.space
-            .with_reserve("an index", || spill(core, log, false))?;
-        seal_files(core, log, &segment)?;
-        core.vfs.fsync_dir(&core.directory)?;
-    }
+/// What has happened to a log since its last checkpoint.
+struct Changes {
+    segment: Arc<Segment>,
+    end: Point,
+    epochs: Option<Vec<(i32, i64)>>,
+}
+
+/// None where the checkpoint and the files say it all.
+fn changes(log: &Log) -> Option<Changes> {
     let mut inner = log.lock();
-    inner.synced = Some(point);
-    inner.recovery = Some(point);
-    inner.unsealed.clear();
-    Ok(())
+    if inner.status != Status::Online {
+        // Recovered at the next start, from its last recovery point.
+        return None;
+    }
+    let segment = inner.active_segment().cloned()?;
+    let end = Point {
+        offset: log.written_end(),
+        segment_base: segment.base_offset,
+        position: segment.bytes(),
+    };
+    let mut changed = inner.recovery != Some(end) || inner.synced != Some(end);
+    if let Some(active) = inner.active.as_mut() {
+        let _ = active.index.index_largest();
+        changed |= active.index.take_changed() || active.ahead != (0, 0);
+    }
+    let epochs = std::mem::take(&mut inner.epochs_changed).then(|| inner.epochs.clone());
+    (changed || epochs.is_some()).then_some(Changes {
+        segment,
+        end,
+        epochs,
+    })
+}
+
+fn close_log(core: &Core, log: &Log, changes: &Changes, mode: SyncMode) -> io::Result<()> {
+    if let Some(epochs) = &changes.epochs {
+        write_epochs(core, log, epochs, mode)?;
+    }
+    core.space
+        .with_reserve("an index", || spill(core, log, false))?;
+    seal_files(core, log, &changes.segment, mode)
 }

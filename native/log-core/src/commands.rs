@@ -319,9 +319,12 @@ impl Writer<'_> {
     }
 
     fn roll_active(&mut self, log: &Arc<Log>) -> Result<(), StoreError> {
-        if log.lock().active.is_none()
-            && let Some(segment) = log.lock().active_segment().cloned()
-        {
+        let unloaded = {
+            let inner = log.lock();
+            let segment = inner.active_segment().cloned();
+            segment.filter(|_| inner.active.is_none())
+        };
+        if let Some(segment) = unloaded {
             let active = load_active(self.core, log, &segment).map_err(|e| failed(log, &e))?;
             log.lock().active = Some(Box::new(active));
         }

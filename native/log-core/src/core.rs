@@ -276,6 +276,18 @@ impl Core {
         self.janitor.close();
     }
 
+    /// Makes everything on the file system durable. Only for starts and stops: it also waits for
+    /// what strangers have written.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        // Open since before the first write, so that no error of a write-back is missed.
+        let file = self
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        file.map_or(Ok(()), |file| file.syncfs())
+    }
+
     /// Lets others open the directory.
     pub fn unlock(&self) {
         let lock = self

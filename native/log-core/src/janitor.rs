@@ -15,7 +15,7 @@ use crate::deleter::Job;
 use crate::log::{Log, Segment, Status};
 use crate::names::{CHECKPOINT, INDEX, LEADER_EPOCHS, SYNC_FAILED, TIME_INDEX};
 use crate::tasks::{Taken, TaskQueue};
-use crate::vfs::{OpenMode, write_file};
+use crate::vfs::{OpenMode, replace_file, write_file};
 
 /// How often free space and the need for a checkpoint are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -139,7 +139,7 @@ fn seal(core: &Core, log: &Log, segment: &Segment) {
     if core.fault().is_some() {
         return;
     }
-    match seal_files(core, log, segment) {
+    match seal_files(core, log, segment, SyncMode::Each) {
         Ok(()) => log
             .lock()
             .unsealed
@@ -154,10 +154,31 @@ fn seal(core: &Core, log: &Log, segment: &Segment) {
     }
 }
 
-pub(crate) fn seal_files(core: &Core, log: &Log, segment: &Segment) -> io::Result<()> {
+/// When what was written is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SyncMode {
+    /// File by file, at once.
+    Each,
+    /// All together, by `Core::sync_file_system`: for starts and stops with many changed logs.
+    Later,
+}
+
+/// From so many logs on, one sync of the file system beats one for each file.
+pub(crate) const SYNC_TOGETHER_LOGS: usize = 64;
+
+/// Cuts a segment's file to its length and syncs it with its indexes and its folder.
+pub(crate) fn seal_files(
+    core: &Core,
+    log: &Log,
+    segment: &Segment,
+    mode: SyncMode,
+) -> io::Result<()> {
     let file = core.segment_file(log, segment)?;
     if file.len()? > segment.bytes() {
         file.truncate(segment.bytes())?;
+    }
+    if mode == SyncMode::Later {
+        return Ok(());
     }
     file.fsync()?;
     for extension in [INDEX, TIME_INDEX] {
@@ -207,7 +228,7 @@ fn checkpoint_log(core: &Core, log: &Log) -> io::Result<()> {
     // What has not changed since the last checkpoint need not be kept in memory.
     spill_unless_full(core, log, changed)?;
     if let Some(epochs) = epochs {
-        write_epochs(core, log, &epochs)?;
+        write_epochs(core, log, &epochs, SyncMode::Each)?;
     }
     let mut inner = log.lock();
     // A cut that came in between has lowered both: never raise them again.
@@ -222,12 +243,24 @@ fn spill_unless_full(core: &Core, log: &Log, keep: bool) -> io::Result<()> {
         .with_reserve("an index", || spill(core, log, keep))
 }
 
-pub(crate) fn write_epochs(core: &Core, log: &Log, epochs: &[(i32, i64)]) -> io::Result<()> {
-    let path = log.folder(&core.directory).join(LEADER_EPOCHS);
+pub(crate) fn write_epochs(
+    core: &Core,
+    log: &Log,
+    epochs: &[(i32, i64)],
+    mode: SyncMode,
+) -> io::Result<()> {
+    let folder = log.folder(&core.directory);
+    let path = folder.join(LEADER_EPOCHS);
     let text = leader_epochs(epochs);
+    let each = mode == SyncMode::Each;
     core.space.with_reserve("leader epochs", || {
-        write_file(&*core.vfs, &path, text.as_bytes())
-    })
+        replace_file(&*core.vfs, &path, text.as_bytes(), each)
+    })?;
+    if each {
+        core.vfs.fsync_dir(&folder)
+    } else {
+        Ok(())
+    }
 }
 
 /// A log that answers before it is synced is synced here.

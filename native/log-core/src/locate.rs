@@ -12,6 +12,7 @@ use crate::api::{AT_LEAST_ONE_BATCH, LocateRequest, Located, Pin};
 use crate::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::core::Core;
 use crate::hints::KnownPosition;
+use crate::index::OffsetEntry;
 use crate::log::{Log, Segment, Status};
 use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, position_of};
@@ -29,9 +30,33 @@ struct Task {
     limit: i64,
     /// The bytes of the segment end where the limit does.
     limit_is_end: bool,
-    start: Option<u64>,
+    start: Option<Start>,
     bytes_max: u64,
     at_least_one: bool,
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy)]
+struct Start {
+    position: u64,
+    /// What an index says is the last offset of the batch there.
+    last_offset: Option<i64>,
+}
+
+impl Start {
+    fn at(position: u64) -> Start {
+        Start {
+            position,
+            last_offset: None,
+        }
+    }
+
+    fn entry(entry: OffsetEntry) -> Start {
+        Start {
+            position: u64::from(entry.position),
+            last_offset: (entry.position > 0).then_some(entry.offset),
+        }
+    }
 }
 
 enum Step {
@@ -129,15 +154,15 @@ fn prepare(core: &Core, log: &Log, request: &LocateRequest, offset: i64) -> Resu
     let is_damaged = damage.is_some_and(|from| from < limit);
     limit = damage.map_or(limit, |from| from.min(limit));
     let start = if offset == segment.base_offset {
-        Some(0)
+        Some(Start::at(0))
     } else {
         core.hints
             .get(log.id, inner.version, offset)
             .filter(|hint| hint.segment_base == segment.base_offset && hint.position < view.bytes)
-            .map(|hint| hint.position)
+            .map(|hint| Start::at(hint.position))
             .or_else(|| match inner.active.as_ref().filter(|_| view.is_active) {
                 Some(active) => match active.index.lookup(offset) {
-                    Lookup::At(position) => Some(position),
+                    Lookup::At(entry) => Some(Start::entry(entry)),
                     Lookup::InFile => None,
                 },
                 None => None,
@@ -173,17 +198,26 @@ enum Walked {
     Blocked,
     /// Bytes that are no batch, at this position, where this offset was expected.
     Bad(u64, i64),
+    /// An index does not say what the segment says.
+    Misled,
 }
 
 /// Walks from `start` to the batch that contains the offset, and on to the end of the range.
 /// `jump` gives a position up to which batches are known to belong to it.
 fn walk(
     task: &Task,
-    start: u64,
+    start: Start,
     read: &mut ReadHeader<'_>,
-    jump: &dyn Fn(u64) -> Option<u64>,
+    jump: &dyn Fn(u64) -> Option<OffsetEntry>,
 ) -> io::Result<Walked> {
-    let (mut position, mut expected) = (start, i64::MIN);
+    let (mut position, mut expected) = (start.position, i64::MIN);
+    if let Some(last_offset) = start.last_offset {
+        match read(position)? {
+            None => return Ok(Walked::Blocked),
+            Some(Found::Batch(header)) if header.last_offset() == last_offset => {}
+            Some(_) => return Ok(Walked::Misled),
+        }
+    }
     let first = loop {
         match read(position)? {
             None => return Ok(Walked::Blocked),
@@ -217,10 +251,18 @@ fn walk(
     }
     let mut to = from + size;
     let mut next_offset = first.next_offset();
-    if let Some(known) = jump(bytes_end)
-        && known > to
+    if let Some(entry) = jump(bytes_end)
+        && u64::from(entry.position) > to
     {
-        (to, next_offset) = (known, i64::MIN);
+        let position = u64::from(entry.position);
+        match read(position)? {
+            None => return Ok(Walked::Blocked),
+            Some(Found::Batch(header)) if header.last_offset() == entry.offset => {
+                (to, next_offset) = (position, header.base_offset);
+            }
+            // The index lies, or there is damage: walk.
+            Some(_) => {}
+        }
     }
     loop {
         match read(to)? {
@@ -239,7 +281,7 @@ fn walk(
             }
             // Damage behind it ends the range; whoever asks for its offset hears of it.
             Some(_) => {
-                let next_offset = (next_offset != i64::MIN).then_some(next_offset);
+                let next_offset = Some(next_offset);
                 return Ok(Walked::Range(Range {
                     from,
                     to,
@@ -297,7 +339,7 @@ fn walk_in_memory(core: &Core, log: &Log, task: &Task) -> Step {
     let start = task.start.or_else(|| {
         sealed
             .as_ref()
-            .map(|index| u64::from(index.entries().lookup(task.offset).position))
+            .map(|index| Start::entry(index.entries().lookup(task.offset)))
     });
     let (Some(start), Some(file)) = (start, core.files.peek(segment.key)) else {
         return Step::Blocked;
@@ -358,7 +400,7 @@ fn walk_on_disk(core: &Core, log: &Log, task: &Task) -> io::Result<Step> {
     let file = core.segment_file(log, segment)?;
     let mut start = match task.start {
         Some(start) => start,
-        None => position_of(core, log, view, task.offset)?,
+        None => Start::at(position_of(core, log, view, task.offset)?),
     };
     let mut scanner = Scanner::sparse(Arc::clone(&file), view.bytes);
     loop {
@@ -379,19 +421,20 @@ fn walk_on_disk(core: &Core, log: &Log, task: &Task) -> io::Result<Step> {
             Walked::NextSegment if view.is_active => return Ok(Step::Done(Located::Empty)),
             Walked::NextSegment => return Ok(Step::NextSegment(view.end_offset)),
             Walked::Blocked => return Ok(Step::Blocked),
+            Walked::Misled => start = Start::at(position_of(core, log, view, task.offset)?),
             Walked::Bad(position, expected) => {
                 // An index may have led astray, and the log may have been cut meanwhile.
                 if log.lock().version != task.version {
                     return Ok(Step::Done(Located::Unavailable));
                 }
-                if start > 0 && expected == i64::MIN {
-                    start = 0;
+                if start.position > 0 && expected == i64::MIN {
+                    start = Start::at(0);
                     continue;
                 }
                 let from = expected.max(segment.base_offset);
                 let to = report_damage(core, log, view, position, from)?;
                 match to {
-                    Some((next, offset)) if offset <= task.offset => start = next,
+                    Some((next, offset)) if offset <= task.offset => start = Start::at(next),
                     _ => return Ok(Step::Done(Located::Corrupt)),
                 }
             }

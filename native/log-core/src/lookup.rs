@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::locate::locate_on_disk;
 use crate::log::Log;
 use crate::scan::{Found, Scanner};
-use crate::search::{SegmentView, largest_time, position_of, with_times};
+use crate::search::{SegmentView, largest_time, position_of, time_entry};
 use crate::vfs::read_exact;
 
 /// Bytes to which one batch may inflate while its records are searched.
@@ -107,7 +107,7 @@ fn find_in_segment(
     }
     // Up to the entry's offset every timestamp is at most the entry's, and the entry's is below.
     let below = timestamp.saturating_sub(1);
-    let entry = with_times(core, log, view, |times| times.lookup(below)).map_err(io_failed)?;
+    let entry = time_entry(core, log, view, below).map_err(io_failed)?;
     let mut result = Ok(None);
     visit(
         core,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{LogSpec, LogState, Reply, StoreError};
@@ -11,7 +11,7 @@ use crate::append::wall_ms;
 use crate::checkpoint::{CheckpointEntry, Point, parse_leader_epochs, partition_metadata};
 use crate::core::Core;
 use crate::deleter::Job;
-use crate::janitor::{seal_files, write_epochs};
+use crate::janitor::{SYNC_TOGETHER_LOGS, SyncMode, seal_files, write_epochs};
 use crate::log::{Active, Log, Status};
 use crate::names::{
     DELETED, INDEX, LEADER_EPOCHS, LOG, PARTITION_METADATA, TEMPORARY, TIME_INDEX, check_log,
@@ -51,15 +51,23 @@ pub fn open_logs(core: &Core, specs: &[LogSpec]) -> Result<Reply, StoreError> {
             return Err(StoreError::new("INVALID", text));
         }
     }
+    let many = specs.len() >= SYNC_TOGETHER_LOGS;
+    let mode = if many {
+        SyncMode::Later
+    } else {
+        SyncMode::Each
+    };
     let next = AtomicUsize::new(0);
+    let unsynced = AtomicBool::new(false);
     let opened: Mutex<Vec<(usize, Arc<Log>)>> = Mutex::new(Vec::with_capacity(specs.len()));
     let failure: Mutex<Option<StoreError>> = Mutex::new(None);
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(spec) = specs.get(index) else { return };
-            match open_log(core, spec) {
-                Ok(log) => {
+            match open_log(core, spec, mode) {
+                Ok((log, touched)) => {
+                    unsynced.fetch_or(touched, Ordering::Relaxed);
                     opened
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
@@ -86,6 +94,14 @@ pub fn open_logs(core: &Core, specs: &[LogSpec]) -> Result<Reply, StoreError> {
     }
     if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
+    }
+    // What is answered is durable, whether it was so before the crash or not.
+    if mode == SyncMode::Later
+        && unsynced.into_inner()
+        && let Err(error) = core.sync_file_system()
+    {
+        core.sync_failed("the data directory", &error);
+        return Err(StoreError::io(core.directory.display(), &error));
     }
     let mut opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
     opened.sort_unstable_by_key(|(index, _)| *index);
@@ -138,7 +154,8 @@ fn prior_of(core: &Core, spec: &LogSpec) -> Prior {
     }
 }
 
-fn open_log(core: &Core, spec: &LogSpec) -> Result<Arc<Log>, StoreError> {
+/// Gives the log, and whether something of it has yet to be synced.
+fn open_log(core: &Core, spec: &LogSpec, mode: SyncMode) -> Result<(Arc<Log>, bool), StoreError> {
     let log = Log::new(spec);
     let failed = |error: io::Error| StoreError::io(log.name(), &error);
     let prior = prior_of(core, spec);
@@ -156,7 +173,7 @@ fn open_log(core: &Core, spec: &LogSpec) -> Result<Arc<Log>, StoreError> {
         drop(inner);
         log.set_written_end(end);
         log.set_durable_end(end);
-        return Ok(Arc::new(log));
+        return Ok((Arc::new(log), false));
     };
     check_owner(core, &log, &folder)?;
     let point = prior.entry.as_ref().and_then(|entry| entry.recovery);
@@ -179,8 +196,9 @@ fn open_log(core: &Core, spec: &LogSpec) -> Result<Arc<Log>, StoreError> {
     } else {
         recover(core, &log, &known, &listed).map_err(failed)?
     };
-    finish(core, &log, &prior, recovered, &folder).map_err(failed)?;
-    Ok(Arc::new(log))
+    let touched = recovered.scanned;
+    finish(core, &log, &prior, recovered, mode).map_err(failed)?;
+    Ok((Arc::new(log), touched))
 }
 
 /// After a clean stop nothing is looked at.
@@ -298,9 +316,10 @@ fn finish(
     log: &Log,
     prior: &Prior,
     recovered: Recovered,
-    folder: &Path,
+    mode: SyncMode,
 ) -> io::Result<()> {
-    for base in &recovered.dropped {
+    let folder = &log.folder(&core.directory);
+    for base in recovered.dropped.iter().rev() {
         for extension in [LOG, INDEX, TIME_INDEX] {
             match core
                 .vfs
@@ -323,10 +342,12 @@ fn finish(
         for segment in &segments {
             // Trusted segments have no checked bytes yet and need no sync either.
             if segment.largest_timestamp().is_some() {
-                seal_files(core, log, segment)?;
+                seal_files(core, log, segment, mode)?;
             }
         }
-        core.vfs.fsync_dir(folder)?;
+        if mode == SyncMode::Each {
+            core.vfs.fsync_dir(folder)?;
+        }
     }
     let end = recovered.end_offset;
     if recovered.ends_damaged || segments.is_empty() && end > 0 {
@@ -387,7 +408,7 @@ fn finish(
     inner.epochs_changed = false;
     drop(inner);
     if let Some(epochs) = changed {
-        write_epochs(core, log, &epochs)?;
+        write_epochs(core, log, &epochs, mode)?;
     }
     log.set_written_end(end);
     log.set_durable_end(end);

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use crate::active_index::{ActiveIndex, BatchEntry, Lookup};
+use crate::batch::NO_TIMESTAMP;
 use crate::core::Core;
-use crate::index::{IndexError, OffsetEntries, TimeEntries, TimeEntry};
+use crate::index::{IndexError, OffsetEntries, OffsetEntry, TimeEntries, TimeEntry};
 use crate::log::{Log, Segment};
 use crate::names::{INDEX, TIME_INDEX};
 use crate::scan::{Found, Scanner};
@@ -57,20 +58,47 @@ pub fn position_of(core: &Core, log: &Log, view: &SegmentView, offset: i64) -> i
             .active
             .as_ref()
             .map(|active| active.index.lookup(offset));
-        if let Some(Lookup::At(position)) = found {
-            return Ok(position.min(view.bytes));
-        }
-        let bytes = active_index_file(core, log, base, INDEX)?;
-        let entries = OffsetEntries::new(base, &bytes);
-        // The file of the segment that is written to was never checked as a whole.
-        let usable = entries.check(u64::MAX).is_ok();
-        let position = if usable {
-            u64::from(entries.lookup(offset).position)
+        let entry = match found {
+            Some(Lookup::At(entry)) => entry,
+            _ => {
+                let bytes = active_index_file(core, log, base, INDEX)?;
+                let entries = OffsetEntries::new(base, &bytes);
+                // The file of the segment that is written to was never checked as a whole.
+                if entries.check(u64::MAX).is_err() {
+                    return Ok(0);
+                }
+                entries.lookup(offset)
+            }
+        };
+        let is_right = is_batch(core, log, view, &entry)?;
+        return Ok(if is_right {
+            u64::from(entry.position)
         } else {
             0
-        };
-        return Ok(if position < view.bytes { position } else { 0 });
+        });
     }
+    let entry = sealed_entry(core, log, view, offset)?;
+    if is_batch(core, log, view, &entry)? {
+        return Ok(u64::from(entry.position));
+    }
+    // Damaged in a way that kept its order.
+    rebuild(core, log, view)?;
+    let entry = sealed_entry(core, log, view, offset)?;
+    let is_right = is_batch(core, log, view, &entry)?;
+    Ok(if is_right {
+        u64::from(entry.position)
+    } else {
+        0
+    })
+}
+
+fn sealed_entry(
+    core: &Core,
+    log: &Log,
+    view: &SegmentView,
+    offset: i64,
+) -> io::Result<OffsetEntry> {
+    let base = view.segment.base_offset;
     let path = log.segment_path(&core.directory, base, INDEX);
     let key = log.segment_key(base);
     let opened = match core.indexes.open_offsets(key, &path, view.bytes) {
@@ -80,12 +108,68 @@ pub fn position_of(core: &Core, log: &Log, view: &SegmentView, offset: i64) -> i
         }
         other => other,
     };
-    let index = opened.map_err(into_io)?;
-    Ok(u64::from(index.entries().lookup(offset).position))
+    Ok(opened.map_err(into_io)?.entries().lookup(offset))
+}
+
+/// Whether the batch that an entry speaks of is where it says. Position 0 always is one.
+fn is_batch(core: &Core, log: &Log, view: &SegmentView, entry: &OffsetEntry) -> io::Result<bool> {
+    if entry.position == 0 {
+        return Ok(true);
+    }
+    let file = core.segment_file(log, &view.segment)?;
+    let mut scanner = Scanner::sparse(file, view.bytes);
+    let found = scanner.batch_at(u64::from(entry.position), view.segment.base_offset, false)?;
+    Ok(matches!(found, Found::Batch(header) if header.last_offset() == entry.offset))
+}
+
+/// The time entry for `timestamp`, checked against the batch that it speaks of; (-1, base) where
+/// there is none. An index that lies is made anew.
+pub fn time_entry(
+    core: &Core,
+    log: &Log,
+    view: &SegmentView,
+    timestamp: i64,
+) -> io::Result<TimeEntry> {
+    let nothing = TimeEntry {
+        timestamp: NO_TIMESTAMP,
+        offset: view.segment.base_offset,
+    };
+    for attempt in 0..2 {
+        let entry = with_times(core, log, view, |times| times.lookup(timestamp))?;
+        if entry == nothing || has_timestamp(core, log, view, &entry)? {
+            return Ok(entry);
+        }
+        if attempt == 0 && !view.is_active {
+            rebuild(core, log, view)?;
+        }
+    }
+    Ok(nothing)
+}
+
+/// Whether the batch that ends at the entry's offset has its timestamp.
+fn has_timestamp(
+    core: &Core,
+    log: &Log,
+    view: &SegmentView,
+    entry: &TimeEntry,
+) -> io::Result<bool> {
+    let file = core.segment_file(log, &view.segment)?;
+    let mut scanner = Scanner::sparse(file, view.bytes);
+    let mut position = position_of(core, log, view, entry.offset)?;
+    let base = view.segment.base_offset;
+    while let Found::Batch(header) = scanner.batch_at(position, base, false)? {
+        if header.last_offset() >= entry.offset {
+            return Ok(
+                header.last_offset() == entry.offset && header.max_timestamp == entry.timestamp
+            );
+        }
+        position += header.size_bytes() as u64;
+    }
+    Ok(false)
 }
 
 /// Calls `action` with the segment's time index.
-pub fn with_times<T>(
+fn with_times<T>(
     core: &Core,
     log: &Log,
     view: &SegmentView,
@@ -128,7 +212,19 @@ pub fn largest_time(core: &Core, log: &Log, view: &SegmentView) -> io::Result<Op
     if view.bytes == 0 {
         return Ok(None);
     }
-    with_times(core, log, view, |times| times.last())
+    let last = with_times(core, log, view, |times| times.last())?;
+    let is_right = match &last {
+        Some(entry) => has_timestamp(core, log, view, entry)?,
+        // No record with a timestamp; or no index.
+        None => false,
+    };
+    if is_right {
+        return Ok(last);
+    }
+    let file = core.segment_file(log, &view.segment)?;
+    let interval = log.lock().config.index_interval_bytes;
+    let index = build_index(file, view.segment.base_offset, view.bytes, interval)?;
+    Ok(index.largest())
 }
 
 /// All bytes of one of the active segment's index files; none where there is no file.

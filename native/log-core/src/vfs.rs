@@ -249,6 +249,13 @@ pub fn read_file(vfs: &dyn Vfs, path: &Path, bytes_max: u64) -> io::Result<Optio
 /// Writes a file whole and atomically: after a crash either the old or the new bytes are there.
 /// Durable when it returns. `path` must lie in an existing folder.
 pub fn write_file(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_file(vfs, path, bytes, true)?;
+    vfs.fsync_dir(path.parent().ok_or(io::ErrorKind::InvalidInput)?)
+}
+
+/// Puts a file whole into the place of another. Without `sync` it is durable only after a sync
+/// of the file system.
+pub fn replace_file(vfs: &dyn Vfs, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let mut name = path
         .file_name()
@@ -260,12 +267,13 @@ pub fn write_file(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let file = vfs.open(&temporary, OpenMode::Create)?;
         file.truncate(0)?;
         write_all(&*file, bytes, 0)?;
-        file.fsync()?;
+        if sync {
+            file.fsync()?;
+        }
         vfs.rename(&temporary, path)
     })();
     if written.is_err() {
         let _ = vfs.unlink(&temporary);
     }
-    written?;
-    vfs.fsync_dir(folder)
+    written
 }

@@ -176,7 +176,7 @@ fn damage_is_refused_and_reported_and_the_rest_is_served() {
         from: 4,
         bytes_max: 10,
     });
-    assert_eq!(error.err().expect("refused").code, "CORRUPT");
+    assert_eq!(error.expect_err("refused").code, "CORRUPT");
     let reports = |event: &Event| matches!(event, Event::LogFailed { .. });
     assert_eq!(harness.sink.count(reports), 2);
     // The log goes on.

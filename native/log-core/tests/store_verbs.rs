@@ -304,8 +304,7 @@ fn trimming_is_durable_and_frees_whole_segments() {
     assert_eq!(batches(&harness.bytes(0, 7, 1)), [(7, 7)]);
     let error = harness
         .command(Command::Trim { log: 0, start: 11 })
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "OUT_OF_RANGE");
     assert_eq!(
         harness
@@ -398,8 +397,7 @@ fn a_removed_log_is_gone_and_its_name_is_free() {
     assert_eq!(batches(&pinned(&pin)), [(0, 0)]);
     let error = harness
         .command(Command::Roll { log: 0 })
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "UNKNOWN_LOG");
     let mut again = spec(5);
     again.topic = "topic0".into();
@@ -415,8 +413,7 @@ fn a_removed_log_is_gone_and_its_name_is_free() {
     (stranger.log, stranger.topic_id) = (6, [9; 16]);
     let error = harness
         .command(Command::OpenLogs(vec![stranger]))
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "TOPIC_ID");
     harness.close();
 }
@@ -534,7 +531,7 @@ fn small_files_are_put_listed_and_removed() {
         assert_eq!(get("state"), None);
         for name in ["../x", "", ".lock", "a/b", "partition.metadata.tmp"] {
             assert_eq!(
-                put(name, b"x").err().expect("refused").code,
+                put(name, b"x").expect_err("refused").code,
                 "INVALID",
                 "{name}"
             );
@@ -578,15 +575,13 @@ fn refusals_are_answers() {
     harness.open_log(0);
     let error = harness
         .command(Command::OpenLogs(vec![spec(0)]))
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "INVALID");
     let mut bad = spec(1);
     bad.topic = "../up".into();
     let error = harness
         .command(Command::OpenLogs(vec![bad]))
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "INVALID");
     // Not open.
     harness.append_async(42, 0, made(1, 1, 1));
@@ -598,8 +593,7 @@ fn refusals_are_answers() {
     harness.append_async(0, 2, made(1, 1, 1));
     let error = harness
         .command(Command::Roll { log: 0 })
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert_eq!(error.code, "OFFLINE");
     let state = harness.open_log(0);
     assert_eq!(state.end_offset, 2);
