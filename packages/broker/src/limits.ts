@@ -27,6 +27,9 @@ export const PRODUCES_PENDING_MAX = 100_000;
 /** Fetches that wait for data. Beyond it a fetch is answered at once, empty. */
 export const FETCHES_PARKED_MAX = 100_000;
 
+/** Partitions of parked fetches without a session. Beyond it a fetch is answered at once, empty. */
+export const PARKED_PARTITIONS_MAX = 2_000_000;
+
 /** Partitions over all fetch sessions; a larger fetch gets no session (id 0), which is legal. */
 export const SESSION_PARTITIONS_MAX = 2_000_000;
 

@@ -48,6 +48,7 @@ export function assembleStages(parts: StageParts): Stages {
   const answers = new Answers(plan, ambient);
   const lot = new ParkingLot();
   const produce = produceStage(parts, plan, answers);
+  const connections = new Connections();
   const seedBytes = ambient.randomBytes(4);
   const seed = new DataView(seedBytes.buffer, seedBytes.byteOffset).getUint32(0);
   const fetch = new FetchStage({
@@ -59,6 +60,8 @@ export function assembleStages(parts: StageParts): Stages {
     clock,
     bytesMax: () => context.config.fetchMaxBytes,
     answer: (call, response) => answers.send(call, fetchApi, response),
+    isConnected: ({ connection, generation }) =>
+      connections.get(connection, generation) !== undefined,
   });
   const dispatch = new Dispatch({
     context,
@@ -74,7 +77,7 @@ export function assembleStages(parts: StageParts): Stages {
   const tick = new Tick({
     io,
     ambient,
-    connections: new Connections(),
+    connections,
     dispatch,
     produce,
     fetch,

@@ -61,6 +61,7 @@ function fetchTask(rows: number): FetchTask {
       listenerId: 0,
     },
     set,
+    turn: set.turn,
     session: null,
     incremental: false,
     readCommitted: false,

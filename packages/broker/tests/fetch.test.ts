@@ -290,6 +290,24 @@ test("a wrong leader epoch is fenced or unknown", async () => {
   expect(now.answers[0]?.errorCode).toBe(ErrorCode.NONE);
 });
 
+test("an epoch that the log has never had is out of range: there is no place to go back to", async () => {
+  const name = await topic();
+  await append(name, 0, 3);
+  const epoch = (await client.admin.describeTopic(name)).partitions[0]?.leaderEpoch ?? 0;
+  const { answers } = await ask(name, [{ offset: 2, lastFetchedEpoch: epoch + 5 }]);
+  expect(answers[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+});
+
+test("minBytes beyond what an answer may hold does not make it wait", async () => {
+  const name = await topic();
+  for (let batch = 0; batch < 3; batch += 1) await append(name, 0, 1, 20_000);
+  const startedMs = performance.now();
+  const wait = { maxWaitMs: 20_000, minBytes: 1_000_000, maxBytes: 20_000 };
+  const { offsets } = await ask(name, [{}], wait);
+  expect(offsets[0]?.length).toBeGreaterThan(0);
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+});
+
 test("a client cannot pose as a follower", async () => {
   const name = await topic();
   const { response } = await ask(name, [{}], { replicaId: 1 });

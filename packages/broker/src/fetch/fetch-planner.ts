@@ -119,6 +119,12 @@ export class FetchPlanner {
     found.errorCode = this.rowError(task, row, logId as LogId);
     if (found.errorCode !== ErrorCode.NONE) return found;
     found.diverging = this.divergence(task, row, logId as LogId);
+    if (found.diverging?.epoch === -1) {
+      // An epoch that this log has never had: there is no offset to go back to.
+      found.diverging = null;
+      found.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+      return found;
+    }
     if (!task.incremental || found.diverging !== null) return found;
     const news =
       this.hasData(set, row) ||

@@ -76,6 +76,11 @@ export class FetchSessions {
     return { kind: "incremental", session };
   }
 
+  /** Partitions that one session may hold. */
+  get partitionsMax(): number {
+    return SESSION_PARTITIONS_MAX / this.slotsMax;
+  }
+
   /** The session's set, where a fetch of it is still parked: that one must be answered first. */
   parkedSet(sessionId: number): FetchSet | undefined {
     const set = this.sessions.get(sessionId)?.set;
@@ -87,13 +92,12 @@ export class FetchSessions {
     if (session === undefined) return;
     this.sessions.delete(sessionId);
     const { set } = session;
+    set.turn += 1;
     for (let row = 0; row < set.rows; row += 1) set.resolve(row, -1, this.lot);
   }
 
   private open(usesIds: boolean, partitionCount: number, nowMs: number): FetchSession | null {
-    if (partitionCount === 0 || partitionCount > SESSION_PARTITIONS_MAX / this.slotsMax) {
-      return null;
-    }
+    if (partitionCount === 0 || partitionCount > this.partitionsMax) return null;
     if (this.sessions.size >= this.slotsMax && !this.evict(nowMs)) return null;
     let id = 0;
     while (id === 0 || this.sessions.has(id)) id = this.prng.u32() >>> 1;

@@ -29,6 +29,8 @@ export class FetchSet {
   firstRow = 0;
   /** The parked task that waits for this set, or -1. */
   parkedTask = -1;
+  /** Counts the requests of the set; only a task of the last one may wait for it. */
+  turn = 0;
 
   private readonly rowOf = new Map<string, Map<number, number>>();
 

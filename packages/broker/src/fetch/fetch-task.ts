@@ -7,6 +7,8 @@ import type { FetchSet } from "./fetch-set.ts";
 export interface FetchTask {
   readonly call: Call;
   readonly set: FetchSet;
+  /** The set's turn when the task began: a later request of its session has one of its own. */
+  readonly turn: number;
   /** Null: sessionless, or no room for a session. */
   readonly session: FetchSession | null;
   /** An incremental answer leaves out partitions of which nothing is new. */

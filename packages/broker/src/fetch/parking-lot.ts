@@ -1,5 +1,5 @@
-import type { LogId } from "@mantou/base";
-import { FETCHES_PARKED_MAX } from "../limits.ts";
+import { type LogId, assert } from "@mantou/base";
+import { FETCHES_PARKED_MAX, PARKED_PARTITIONS_MAX } from "../limits.ts";
 import { Deadlines } from "../deadlines.ts";
 import type { FetchSet } from "./fetch-set.ts";
 import type { FetchTask } from "./fetch-task.ts";
@@ -15,6 +15,8 @@ export class ParkingLot {
   private readonly tasksByConnection = new Map<number, Set<number>>();
   private readonly deadlines = new Deadlines();
   private nextTaskId = 0;
+  /** Partitions of parked fetches that have no session. */
+  private looseRows = 0;
 
   get parked(): number {
     return this.tasks.size;
@@ -45,6 +47,8 @@ export class ParkingLot {
   park(task: FetchTask): boolean {
     if (this.tasks.size >= FETCHES_PARKED_MAX) return false;
     const { set } = task;
+    if (!set.persistent && this.looseRows + set.rows > PARKED_PARTITIONS_MAX) return false;
+    assert(set.parkedTask < 0, "one task at a time waits for a set");
     const id = this.nextTaskId++;
     this.tasks.set(id, task);
     set.parkedTask = id;
@@ -114,6 +118,7 @@ export class ParkingLot {
   }
 
   private watchRows(set: FetchSet): void {
+    this.looseRows += set.rows;
     for (let row = 0; row < set.rows; row += 1) {
       const logId = set.logId[row] as number;
       if (logId >= 0) this.watch(logId as LogId, set);
@@ -121,6 +126,7 @@ export class ParkingLot {
   }
 
   private unwatchRows(set: FetchSet): void {
+    this.looseRows -= set.rows;
     for (let row = 0; row < set.rows; row += 1) {
       const logId = set.logId[row] as number;
       if (logId >= 0) this.unwatch(logId as LogId, set);

@@ -24,6 +24,8 @@ export interface FetchStageParts {
   /** `fetch.max.bytes`: the most record bytes in one answer. */
   readonly bytesMax: () => number;
   readonly answer: (call: Call, response: FetchResponseInput) => void;
+  /** Whether the connection that asked is still open. */
+  readonly isConnected: (call: Call) => boolean;
 }
 
 /**
@@ -54,7 +56,14 @@ export class FetchStage {
     }
     const session = verdict.kind === "sessionless" ? null : verdict.session;
     const set = session === null ? new FetchSet(usesIds, false) : session.set;
+    set.turn += 1;
     fillSet(set, request, usesIds, this.parts.lot);
+    if (session !== null && set.rows > sessions.partitionsMax) {
+      // The client begins anew with a full fetch, and gets no session for one of this size.
+      sessions.close(session.id);
+      answer(call, fetchRefusal(ErrorCode.FETCH_SESSION_ID_NOT_FOUND));
+      return;
+    }
     this.run(newTask(call, request, set, session, verdict.kind === "incremental", nowMs, this));
   }
 
@@ -96,9 +105,16 @@ export class FetchStage {
   }
 
   private judge(task: FetchTask): void {
+    if (!this.parts.isConnected(task.call)) {
+      // It was closed while a disk worked: nobody would take a parked task out again.
+      this.dropRanges(task);
+      return;
+    }
+    const { set } = task;
     const enough = task.bytes > 0 && task.bytes >= task.minBytes;
     const late = this.parts.clock.monotonicMs() >= task.deadlineMs;
-    if (enough || task.minBytes <= 0 || task.urgent || late || task.set.rows === 0) {
+    const isSuperseded = task.turn !== set.turn;
+    if (enough || task.minBytes <= 0 || task.urgent || late || set.rows === 0 || isSuperseded) {
       this.finish(task);
       return;
     }
@@ -140,14 +156,17 @@ function newTask(
   nowMs: number,
   stage: FetchStage,
 ): FetchTask {
+  const bytesMax = stage.clampBytes(Math.max(request.maxBytes, 0));
   return {
     call,
     set,
+    turn: set.turn,
     session,
     incremental,
     readCommitted: request.isolationLevel === 1,
-    minBytes: request.minBytes,
-    bytesMax: stage.clampBytes(Math.max(request.maxBytes, 0)),
+    // More than an answer may hold would never come together.
+    minBytes: Math.min(request.minBytes, bytesMax),
+    bytesMax,
     deadlineMs: nowMs + Math.max(request.maxWaitMs, 0),
     pending: 0,
     found: [],
