@@ -92,7 +92,7 @@ fn read_what_is_served(
             bytes_max: 1000,
             tag: 0,
         };
-        if let Located::Ready(pin) = running.store.locate(&request) {
+        if let Located::Ready(pin) = running.store().locate(&request) {
             let mut bytes = vec![0; pin.length as usize];
             read_exact(&**pin.file(), &mut bytes, pin.position).expect("a pinned range");
             ledger

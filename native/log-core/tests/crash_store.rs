@@ -97,13 +97,13 @@ fn amount(short: (u64, usize), long: (u64, usize)) -> (u64, usize) {
 
 #[test]
 fn every_crash_point_keeps_the_promises_with_one_flush_per_group() {
-    let (stride, survivors) = amount((3, 5), (1, 24));
+    let (stride, survivors) = amount((7, 5), (1, 24));
     enumerate(&Setup::default(), "ext4", stride, survivors);
 }
 
 #[test]
 fn every_crash_point_keeps_the_promises_with_a_flush_per_file() {
-    let (stride, survivors) = amount((7, 4), (1, 12));
+    let (stride, survivors) = amount((17, 4), (1, 12));
     let setup = Setup {
         flush: Flush::Pool,
         ..Setup::default()
@@ -113,7 +113,7 @@ fn every_crash_point_keeps_the_promises_with_a_flush_per_file() {
 
 #[test]
 fn every_crash_point_keeps_the_promises_with_syncfs() {
-    let (stride, survivors) = amount((11, 4), (1, 12));
+    let (stride, survivors) = amount((23, 4), (1, 12));
     let setup = Setup {
         flush: Flush::Syncfs,
         ..Setup::default()
@@ -124,7 +124,7 @@ fn every_crash_point_keeps_the_promises_with_syncfs() {
 #[test]
 fn recovery_may_crash_at_every_call_too() {
     let setup = Setup::default();
-    let (stride, count) = amount((29, 3), (5, 8));
+    let (stride, count) = amount((83, 3), (5, 8));
     let vfs = machine(0, "ext4");
     live(&vfs, &setup, &mut Ledger::default(), &life()).expect("the life without a crash");
     for nth in (5..vfs.mutating_calls()).step_by(stride as usize) {

@@ -22,6 +22,8 @@ pub struct LogLedger {
     pub end: i64,
     /// End of what was acknowledged as durable.
     durable: i64,
+    /// A truncation that was asked for and not answered: nothing above it is promised any more.
+    truncating: Option<i64>,
     /// The start lies between these.
     start_min: i64,
     pub start_max: i64,
@@ -59,6 +61,7 @@ impl LogLedger {
 
     pub fn acknowledged(&mut self, end: i64) {
         assert!(end <= self.end, "acknowledged {end} of {}", self.end);
+        let end = self.truncating.map_or(end, |limit| end.min(limit));
         self.durable = self.durable.max(end);
     }
 
@@ -76,19 +79,22 @@ impl LogLedger {
     pub fn offset_from_end(&self, batches: usize) -> i64 {
         let bases: Vec<i64> = self
             .images
-            .range(..self.end)
+            .range(self.start_max..self.end)
             .map(|(base, _)| *base)
             .collect();
         bases[bases.len().saturating_sub(batches).min(bases.len() - 1)]
     }
 
     pub fn truncating(&mut self, end: i64) {
+        self.truncating = Some(end);
         self.durable = self.durable.min(end);
     }
 
     pub fn truncated(&mut self, end: i64) {
         self.images.split_off(&end);
+        self.truncating = None;
         self.end = end;
+        self.durable = self.durable.min(end);
         self.epoch += 1;
     }
 
@@ -178,9 +184,11 @@ impl LogLedger {
             .retain(|base, _| *base < state.start_offset && !kept.contains_key(base));
         self.images.extend(kept);
         self.end = state.end_offset;
+        self.truncating = None;
         // Whatever recovery has shown must stay.
         self.durable = state.end_offset;
-        self.trimmed(state.start_offset);
+        // What retention deleted may come back; what was trimmed may not.
+        self.start_max = state.start_offset;
         self.epoch += 1;
     }
 }

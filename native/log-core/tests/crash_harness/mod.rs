@@ -98,6 +98,8 @@ pub enum Step {
     },
     /// Stops cleanly and starts again.
     Restart,
+    /// Stops as a killed process does, and starts again.
+    Kill,
 }
 
 /// Why a run ended early.
@@ -163,13 +165,22 @@ impl Setup {
 
 /// A store that runs on a simulated machine.
 pub struct Running<'a> {
-    pub store: Store,
+    store: Option<Store>,
     pub sink: Arc<Sink>,
     pub description: StoreDescription,
     pub vfs: SimVfs,
     setup: &'a Setup,
     requests: u64,
     tags: u32,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // A store that no longer answers may not stop either: let the failure be seen.
+        if std::thread::panicking() {
+            std::mem::forget(self.store.take());
+        }
+    }
 }
 
 /// A machine with an empty data directory that survives everything.
@@ -186,7 +197,7 @@ impl<'a> Running<'a> {
         let events: Arc<dyn mantou_log_core::EventSink> = sink.clone();
         match Store::open(setup.options(), Arc::new(vfs.clone()), events) {
             Ok((store, description)) => Ok(Running {
-                store,
+                store: Some(store),
                 sink,
                 description,
                 vfs: vfs.clone(),
@@ -198,10 +209,14 @@ impl<'a> Running<'a> {
         }
     }
 
+    pub fn store(&self) -> &Store {
+        self.store.as_ref().expect("a running store")
+    }
+
     pub fn command(&mut self, command: Command) -> Result<Reply, Stopped> {
         self.requests += 1;
         let text = format!("{command:?}");
-        self.store.submit(self.requests, command);
+        self.store().submit(self.requests, command);
         let text: String = text.chars().take(80).collect();
         match self.sink.completion(self.requests, &text) {
             Ok(reply) => Ok(reply),
@@ -291,12 +306,15 @@ impl<'a> Running<'a> {
                 now_ms: 2_000_000,
             });
         }
-        self.store.append(&mut rows);
+        self.store().append(&mut rows);
         Ok(())
     }
 
     fn wait_durable(&mut self, ledger: &mut Ledger, log: LogId) -> Result<(), Stopped> {
         let end = ledger.log(log).end;
+        if ledger.log(log).durable() >= end {
+            return Ok(());
+        }
         let answer = self.sink.durable(log, end);
         self.note_durable(ledger);
         answer.map_err(|what| Stopped(format!("waiting for {log} to be durable: {what}")))
@@ -365,6 +383,7 @@ impl<'a> Running<'a> {
                 Ok(())
             }
             Step::Restart => self.restart(ledger),
+            Step::Kill => self.kill(ledger),
         }
     }
 
@@ -375,7 +394,31 @@ impl<'a> Running<'a> {
         ledger.log(log).truncating(end);
         let state = self.state(Command::Truncate { log, end })?;
         assert_eq!(state.end_offset, end, "truncate of {log}");
+        // Acknowledgements from before may have come in meanwhile.
+        self.sink.limit_durable(log, end);
         ledger.log(log).truncated(end);
+        Ok(())
+    }
+
+    fn kill(&mut self, ledger: &mut Ledger) -> Result<(), Stopped> {
+        self.store = None;
+        self.note_durable(ledger);
+        let mut next = Running::start(&self.vfs, self.setup)?;
+        let context = format!("killed\n{:#?}", self.vfs.trace());
+        next.open_and_compare(ledger, &context)?;
+        *self = next;
+        Ok(())
+    }
+
+    /// Opens the logs that are left and compares them with the ledger.
+    fn open_and_compare(&mut self, ledger: &mut Ledger, context: &str) -> Result<(), Stopped> {
+        let live = ledger.live();
+        let states = self.open_logs(&live)?;
+        assert_eq!(states.len(), live.len());
+        for state in &states {
+            let bytes = self.read_all(state.log, state)?;
+            ledger.log(state.log).compare(state, &bytes, context);
+        }
         Ok(())
     }
 
@@ -398,23 +441,23 @@ impl<'a> Running<'a> {
     fn restart(&mut self, ledger: &mut Ledger) -> Result<(), Stopped> {
         self.done(Command::Close)?;
         // What was appended before a clean stop is durable behind it.
+        let failed: Vec<LogId> = self
+            .sink
+            .failures()
+            .iter()
+            .map(|failure| failure.0)
+            .collect();
         for log in ledger.live() {
             let end = ledger.log(log).end;
-            ledger.log(log).acknowledged(end);
+            if !failed.contains(&log) {
+                ledger.log(log).acknowledged(end);
+            }
         }
-        let next = Running::start(&self.vfs, self.setup)?;
+        let mut next = Running::start(&self.vfs, self.setup)?;
         assert!(next.description.clean, "a clean stop was not seen as one");
+        let context = format!("a clean stop\n{:#?}", self.vfs.trace());
+        next.open_and_compare(ledger, &context)?;
         *self = next;
-        let states = self.open_logs(&ledger.live())?;
-        for state in states {
-            let end = ledger.log(state.log).end;
-            assert_eq!(
-                state.end_offset, end,
-                "log {} after a clean stop",
-                state.log
-            );
-            assert_eq!(state.cut_bytes, 0, "log {} after a clean stop", state.log);
-        }
         Ok(())
     }
 }
@@ -440,13 +483,7 @@ pub fn check<'a>(
             ledger.log(log).removal = Removal::Yes;
         }
     }
-    let live = ledger.live();
-    let states = running.open_logs(&live)?;
-    assert_eq!(states.len(), live.len());
-    for state in &states {
-        let bytes = running.read_all(state.log, state)?;
-        ledger.log(state.log).compare(state, &bytes, context);
-    }
+    running.open_and_compare(ledger, context)?;
     for (log, name) in ledger.file_names() {
         if log.is_some_and(|log| ledger.log(log).removal != Removal::No) {
             continue;
@@ -460,7 +497,7 @@ pub fn check<'a>(
         };
         ledger
             .file(log, &name)
-            .compare(found, &format!("{context}: file {name}"));
+            .compare(found, &format!("{context}: file {name} of {log:?}"));
     }
     Ok(running)
 }
