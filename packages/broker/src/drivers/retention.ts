@@ -24,9 +24,12 @@ export class Retention {
 
   start(): void {
     this.cancel = this.parts.ambient.timers.after(this.parts.intervalMs(), () => {
-      void this.round().finally(() => {
-        if (!this.stopped) this.start();
-      });
+      this.round().then(
+        () => {
+          if (!this.stopped) this.start();
+        },
+        (error: unknown) => this.parts.ambient.fatal("retention failed", error),
+      );
     });
   }
 
@@ -40,6 +43,8 @@ export class Retention {
     for (const logId of this.parts.partitions.openLogIds()) {
       if (this.stopped) return;
       const { table } = this.parts;
+      // Its topic may have been deleted while the logs before it were looked at.
+      if (!table.isOpen(logId)) continue;
       // A log without data has no file, hence nothing that could expire.
       if (table.logEndOffset(logId) === table.logStartOffset(logId)) continue;
       await this.retain(logId);

@@ -35,6 +35,11 @@ async function deleteRecords(
   return { throttleTimeMs: 0, topics: await Promise.all(topics) };
 }
 
+const failed = (errorCode: number): Omit<PartitionAnswer, "partitionIndex"> => ({
+  lowWatermark: -1,
+  errorCode,
+});
+
 async function deleteFrom(
   broker: BrokerContext,
   topic: string,
@@ -43,8 +48,7 @@ async function deleteFrom(
 ): Promise<PartitionAnswer> {
   const refused = (errorCode: number): PartitionAnswer => ({
     partitionIndex,
-    lowWatermark: -1,
-    errorCode,
+    ...failed(errorCode),
   });
   const found = resolveByName(broker, topic, partitionIndex);
   if ("errorCode" in found) return refused(found.errorCode);
@@ -56,23 +60,27 @@ async function deleteFrom(
   const highWatermark = partitions.highWatermark(logId);
   const start = before === UP_TO_HIGH_WATERMARK ? highWatermark : before;
   if (start < 0 || start > highWatermark) return refused(ErrorCode.OFFSET_OUT_OF_RANGE);
-  const errorCode = await trim(broker, logId, start);
-  if (errorCode !== ErrorCode.NONE) return refused(errorCode);
-  return { partitionIndex, lowWatermark: partitions.logStartOffset(logId), errorCode };
+  return { partitionIndex, ...(await trim(broker, logId, start)) };
 }
 
-async function trim(broker: BrokerContext, logId: LogId, start: number): Promise<ErrorCode> {
+async function trim(
+  broker: BrokerContext,
+  logId: LogId,
+  start: number,
+): Promise<Omit<PartitionAnswer, "partitionIndex">> {
   const { logs, partitions } = broker;
-  if (start <= partitions.logStartOffset(logId)) return ErrorCode.NONE;
+  const before = partitions.logStartOffset(logId);
+  if (start <= before) return { lowWatermark: before, errorCode: ErrorCode.NONE };
   try {
     const state = await logs.trim(logId, offset(start));
     // The topic may have been deleted while the disk worked.
-    if (!partitions.isOpen(logId)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (!partitions.isOpen(logId)) return failed(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     partitions.trimmed(logId, state.startOffset);
     broker.startOffsetMoved(logId);
-    return ErrorCode.NONE;
+    return { lowWatermark: partitions.logStartOffset(logId), errorCode: ErrorCode.NONE };
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    return ErrorCode.KAFKA_STORAGE_ERROR;
+    const isDeleted = !partitions.isOpen(logId);
+    return failed(isDeleted ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.KAFKA_STORAGE_ERROR);
   }
 }

@@ -10,6 +10,10 @@ import { epochError, resolveByName } from "./partition-checks.ts";
 type TopicAnswer = ListOffsetsResponse["topics"][number];
 type PartitionAnswer = TopicAnswer["partitions"][number];
 
+/** Asks a disk for one partition's answer, and fills it in. */
+type Lookup = () => Promise<void>;
+type Position = { readonly offset: number; readonly timestamp: number } | null;
+
 /** Timestamps that name a position, and the first version that knows them. */
 const LATEST = -1;
 const EARLIEST = -2;
@@ -26,6 +30,8 @@ const VERSION_OF_SPECIAL: Readonly<Record<number, number>> = {
   [EARLIEST_PENDING_UPLOAD]: 11,
 };
 
+/** Lookups of one request that the disk threads get at a time: they serve others too. */
+const LOOKUPS_AT_A_TIME = 256;
 const LEADER_EPOCH_SINCE = 4;
 const NO_EPOCH = -1;
 
@@ -35,7 +41,7 @@ export function handleListOffsets(
   call: Call,
   request: ListOffsetsRequest,
 ): Outcome<ListOffsetsResponse> {
-  const lookups: Promise<void>[] = [];
+  const lookups: Lookup[] = [];
   const seen = new Set<string>();
   const topics = request.topics.map((topic): TopicAnswer => ({
     name: topic.name,
@@ -52,7 +58,13 @@ export function handleListOffsets(
     }),
   }));
   if (lookups.length === 0) return answer(respond(topics, call.version));
-  return later(Promise.all(lookups).then(() => respond(topics, call.version)));
+  return later(lookUp(lookups).then(() => respond(topics, call.version)));
+}
+
+async function lookUp(lookups: readonly Lookup[]): Promise<void> {
+  for (let from = 0; from < lookups.length; from += LOOKUPS_AT_A_TIME) {
+    await Promise.all(lookups.slice(from, from + LOOKUPS_AT_A_TIME).map((lookup) => lookup()));
+  }
 }
 
 /** Epochs belong to versions that have the field; in an older answer one cannot be written. */
@@ -71,7 +83,7 @@ function look(
   topic: string,
   partition: ListOffsetsRequest["topics"][number]["partitions"][number],
   found: PartitionAnswer,
-): Promise<void> | null {
+): Lookup | null {
   const resolved = resolveByName(broker, topic, partition.partitionIndex);
   if ("errorCode" in resolved) {
     found.errorCode = resolved.errorCode;
@@ -81,7 +93,10 @@ function look(
   found.errorCode = epochError(broker, logId, partition.currentLeaderEpoch);
   if (found.errorCode !== ErrorCode.NONE) return null;
   const { timestamp } = partition;
-  if (timestamp >= 0) return lookByTime(broker, logId, timestamp, found);
+  if (timestamp >= 0) {
+    const limit = offset(broker.partitions.highWatermark(logId));
+    return () => settle(broker.logs.findTimestamp(logId, timestamp, limit), broker, logId, found);
+  }
   if (version < (VERSION_OF_SPECIAL[timestamp] ?? Infinity)) {
     found.errorCode = ErrorCode.UNSUPPORTED_VERSION;
     return null;
@@ -94,7 +109,7 @@ function lookSpecial(
   logId: LogId,
   timestamp: number,
   found: PartitionAnswer,
-): Promise<void> | null {
+): Lookup | null {
   const { partitions } = broker;
   switch (timestamp) {
     case LATEST:
@@ -106,45 +121,39 @@ function lookSpecial(
       found.offset = partitions.logStartOffset(logId);
       found.leaderEpoch = partitions.epochAt(logId, found.offset);
       return null;
-    case MAX_TIMESTAMP:
-      return settle(
-        broker.logs.findMaxTimestamp(logId, offset(partitions.highWatermark(logId))),
-        broker,
-        logId,
-        found,
-      );
+    case MAX_TIMESTAMP: {
+      const limit = offset(partitions.highWatermark(logId));
+      return () => settle(broker.logs.findMaxTimestamp(logId, limit), broker, logId, found);
+    }
     default:
       // Nothing is tiered here: no offset, no error, as a Kafka without remote storage answers.
       return null;
   }
 }
 
-function lookByTime(
-  broker: BrokerContext,
-  logId: LogId,
-  timestamp: number,
-  found: PartitionAnswer,
-): Promise<void> {
-  const limit = offset(broker.partitions.highWatermark(logId));
-  return settle(broker.logs.findTimestamp(logId, timestamp, limit), broker, logId, found);
-}
-
 /** Fills in what a disk found; a failed read becomes the partition's error. */
 async function settle(
-  lookup: Promise<{ readonly offset: number; readonly timestamp: number } | null>,
+  lookup: Promise<Position>,
   broker: BrokerContext,
   logId: LogId,
   found: PartitionAnswer,
 ): Promise<void> {
   try {
     const position = await lookup;
+    if (!broker.partitions.isOpen(logId)) {
+      // The topic was deleted while the disk worked.
+      found.errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      return;
+    }
     if (position === null) return;
     found.offset = position.offset;
     found.timestamp = position.timestamp;
     found.leaderEpoch = broker.partitions.epochAt(logId, position.offset);
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    found.errorCode = ErrorCode.KAFKA_STORAGE_ERROR;
+    found.errorCode = broker.partitions.isOpen(logId)
+      ? ErrorCode.KAFKA_STORAGE_ERROR
+      : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   }
 }
 

@@ -76,4 +76,31 @@ describe("DeleteRecords", () => {
     expect(await remove(broker, 2, "t", [0, 5])).toEqual([[ErrorCode.KAFKA_STORAGE_ERROR, -1]]);
     expect(broker.partitions.logStartOffset(id)).toBe(0);
   });
+
+  test("a topic may be deleted at any moment of it", async () => {
+    const broker = new HandlerContext();
+    broker.create("t");
+    const id = broker.fill("t", 0, 10);
+    // Between the trim and the answer, as a metadata entry that was committed meanwhile.
+    broker.moved.push = () => {
+      queueMicrotask(() => broker.partitions.closed(id));
+      return 0;
+    };
+    expect(await remove(broker, 2, "t", [0, 5])).toEqual([[0, 5]]);
+    const gone = [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1];
+    for (const failing of [false, true]) {
+      const name = `during-${failing}`;
+      broker.create(name);
+      const other = broker.fill(name, 0, 10);
+      const { fakeLogs } = broker;
+      const trim = fakeLogs.trim.bind(fakeLogs);
+      fakeLogs.failing = failing;
+      fakeLogs.trim = async (...args) => {
+        broker.partitions.closed(other);
+        return trim(...args);
+      };
+      expect(await remove(broker, 2, name, [0, 5])).toEqual([gone]);
+      fakeLogs.trim = trim;
+    }
+  });
 });
