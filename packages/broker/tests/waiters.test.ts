@@ -18,6 +18,7 @@ function pendingProduce(): PendingProduce {
     acks: -1,
     response: { responses: [], throttleTimeMs: 0, nodeEndpoints: [] },
     deadlineMs: 0,
+    slot: -1,
     waiting: 0,
     done: false,
     failed: false,

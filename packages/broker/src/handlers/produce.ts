@@ -9,6 +9,7 @@ import { PRODUCES_PENDING_MAX } from "../limits.ts";
 import type { Admission } from "../produce/admission.ts";
 import type { PartitionAnswer, PendingProduce } from "../produce/pending-produce.ts";
 import { isRefused, refuse } from "../produce/pending-produce.ts";
+import { SlotList } from "../slot-list.ts";
 import type { Waiters } from "../produce/waiters.ts";
 
 /** Topic ids replace names from this version on. */
@@ -44,7 +45,7 @@ export interface ProduceStageParts {
  * tick) -> advance (watermarks) -> answer in the connection's order; acks=0 takes no place.
  */
 export class ProduceStage {
-  private readonly pending = new Set<PendingProduce>();
+  private readonly pending = new SlotList<PendingProduce>();
   private readonly fresh: PendingProduce[] = [];
   private readonly settled: PendingProduce[] = [];
 
@@ -62,6 +63,7 @@ export class ProduceStage {
       acks: request.acks,
       response: { responses: [], throttleTimeMs: 0, nodeEndpoints: [] },
       deadlineMs: parts.clock.monotonicMs() + Math.max(request.timeoutMs, 0),
+      slot: -1,
       waiting: 0,
       done: false,
       failed: false,
@@ -95,7 +97,7 @@ export class ProduceStage {
     this.parts.admission.flush();
     for (const pending of this.fresh) {
       if (pending.waiting === 0) this.finish(pending);
-      else this.pending.add(pending);
+      else pending.slot = this.pending.add(pending);
     }
     this.fresh.length = 0;
   }
@@ -124,7 +126,9 @@ export class ProduceStage {
   /** Answers requests whose time is over; their records may be stored all the same. */
   expire(nowMs: number): void {
     const late: PendingProduce[] = [];
-    for (const pending of this.pending) if (pending.deadlineMs <= nowMs) late.push(pending);
+    for (const pending of this.pending.values()) {
+      if (pending.deadlineMs <= nowMs) late.push(pending);
+    }
     if (late.length === 0) return;
     const isLate = (pending: PendingProduce): boolean => pending.deadlineMs <= nowMs;
     const refuseOne = (pending: PendingProduce, answer: PartitionAnswer): void =>
@@ -198,13 +202,14 @@ export class ProduceStage {
   private finishSettled(): void {
     for (const pending of this.settled) {
       // A request that settles before its own tick has ended is answered by `flush`.
-      if (this.pending.has(pending)) this.finish(pending);
+      if (pending.slot >= 0) this.finish(pending);
     }
     this.settled.length = 0;
   }
 
   private finish(pending: PendingProduce): void {
-    this.pending.delete(pending);
+    if (pending.slot >= 0) this.pending.remove(pending.slot);
+    pending.slot = -1;
     if (pending.done) return;
     pending.done = true;
     if (pending.acks !== 0) {

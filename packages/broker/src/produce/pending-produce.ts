@@ -12,6 +12,8 @@ export interface PendingProduce {
   readonly response: ProduceResponse;
   /** Monotonic milliseconds. */
   readonly deadlineMs: number;
+  /** Its slot among the requests that wait, or -1. */
+  slot: number;
   /** Batches that are not settled yet. */
   waiting: number;
   /** Answered, by settlement or by its deadline. */

@@ -1,0 +1,28 @@
+/**
+ * Things that come and go all the time, each in a slot that it remembers. Not a Set: a table that
+ * a Set has outgrown keeps what it held alive until a full collection (see `Waiters`).
+ */
+export class SlotList<T> {
+  private readonly items: (T | null)[] = [];
+  private readonly free: number[] = [];
+
+  get size(): number {
+    return this.items.length - this.free.length;
+  }
+
+  /** Takes an item; gives its slot. */
+  add(item: T): number {
+    const slot = this.free.pop() ?? this.items.length;
+    this.items[slot] = item;
+    return slot;
+  }
+
+  remove(slot: number): void {
+    this.items[slot] = null;
+    this.free.push(slot);
+  }
+
+  *values(): IterableIterator<T> {
+    for (const item of this.items) if (item !== null) yield item;
+  }
+}
