@@ -6,7 +6,7 @@ mod batch_maker;
 mod crash_harness;
 
 use crash_harness::life::append;
-use crash_harness::{Ledger, Removal, Running, Setup, Step, assert_no_panics, check, fresh};
+use crash_harness::{Ledger, Removal, Setup, Step, assert_no_panics, check, fresh};
 use mantou_log_core::Flush;
 use mantou_log_core::sim::{Call, Fault, FaultRule, Rng, SimOptions, SimVfs, When};
 

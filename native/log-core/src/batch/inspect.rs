@@ -1,7 +1,7 @@
 //! Judges what a client wants appended, as Kafka's broker would.
 
 use super::frame::judge_frame;
-use super::header::{BATCH_HEADER_BYTES, BatchHeader, BatchView, Codec, HeaderError, attribute};
+use super::header::{BatchHeader, BatchView, Codec, HeaderError, attribute};
 use super::inflate::InflateError;
 use super::patch::set_max_timestamp;
 use super::records::{AnySource, RecordError, Source};
@@ -113,7 +113,6 @@ fn judge(bytes: &[u8], flags: u32, inflated_bytes_max: usize) -> Result<i64, Ins
     let Some(codec) = header.codec() else {
         return Err(refuse(InspectCode::Compression));
     };
-    debug_assert!(bytes.len() >= BATCH_HEADER_BYTES);
     judge_frame(codec, batch.payload()).map_err(|_| refuse(InspectCode::Compression))?;
     let keys_required = flags & inspect_flag::KEYS_REQUIRED != 0;
     let validate = keys_required || flags & inspect_flag::VALIDATE_RECORDS != 0;

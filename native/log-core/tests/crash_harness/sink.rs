@@ -21,12 +21,15 @@ struct State {
     located: HashMap<u32, Located>,
 }
 
+/// Called with a log and its durable end.
+pub type Watch = Box<dyn Fn(LogId, i64) + Send>;
+
 #[derive(Default)]
 pub struct Sink {
     state: Mutex<State>,
     changed: Condvar,
     /// Called with every durable end before it is noted.
-    pub watch: Mutex<Option<Box<dyn Fn(LogId, i64) + Send>>>,
+    pub watch: Mutex<Option<Watch>>,
 }
 
 impl Sink {
