@@ -99,6 +99,7 @@ export class Broker implements BrokerContext {
         config: () => this.config,
         image: () => this.image,
         gone: (logId) => this.logGone(logId),
+        openLater: (logId) => this.failures.openLater(logId),
       },
       FIRST_PARTITION_LOG_ID,
     );

@@ -1,4 +1,5 @@
 import type { LogId } from "@mantou/base";
+import { AssertionError } from "@mantou/base";
 import { StoreCode } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
@@ -22,16 +23,13 @@ export interface LogFailuresParts {
 export class LogFailures {
   private readonly pauses = new Map<LogId, number>();
   private storeCode: number = StoreCode.OK;
+  private stopped = false;
 
   constructor(private readonly parts: LogFailuresParts) {}
 
   /** False while appends are refused: the volume is full, or an fsync has failed. */
   get accepts(): boolean {
     return this.storeCode === StoreCode.OK;
-  }
-
-  get lowSpace(): boolean {
-    return this.storeCode === StoreCode.LOW_SPACE;
   }
 
   storeState(code: number): void {
@@ -80,22 +78,34 @@ export class LogFailures {
     table.failed(logId);
     this.parts.produce().failed(logId);
     this.parts.fetch().watermarkMoved(logId);
+    this.openLater(logId);
+  }
+
+  /** Opens a log after a pause, and again and again until the disk takes it. */
+  openLater(logId: LogId): void {
     const pauseMs = this.pauses.get(logId) ?? REOPEN_MS;
     this.pauses.set(logId, Math.min(pauseMs * 2, REOPEN_MS_MAX));
-    ambient.timers.after(pauseMs, () => void this.reopen(logId));
+    this.parts.ambient.timers.after(pauseMs, () => void this.reopen(logId));
+  }
+
+  /** Nothing is opened any more. */
+  stop(): void {
+    this.stopped = true;
   }
 
   private async reopen(logId: LogId): Promise<void> {
-    const { ambient } = this.parts;
+    if (this.stopped) return;
+    const { ambient, partitions } = this.parts;
+    const hosted = partitions().describe(logId);
+    const where = { topic: hosted?.topic, partition: hosted?.partition };
     try {
-      await this.parts.partitions().reopen(logId);
+      const isOpen = await partitions().reopen(logId);
       this.pauses.delete(logId);
-      ambient.logger.info("log_reopened", { logId });
+      if (isOpen) ambient.logger.info("log_reopened", where);
     } catch (error) {
-      ambient.logger.error("log_reopen_failed", { logId, reason: String(error) });
-      const pauseMs = this.pauses.get(logId) ?? REOPEN_MS;
-      this.pauses.set(logId, Math.min(pauseMs * 2, REOPEN_MS_MAX));
-      ambient.timers.after(pauseMs, () => void this.reopen(logId));
+      if (error instanceof AssertionError) ambient.fatal("a log cannot be opened", error);
+      ambient.logger.error("log_reopen_failed", { ...where, reason: String(error) });
+      this.openLater(logId);
     }
   }
 }

@@ -184,11 +184,12 @@ export class LogSideFiles {
   }
 
   private report(logId: LogId, error: unknown): void {
-    // A log that was deleted meanwhile has no files; a failed one has an owner.
     if (!(error instanceof IoError)) {
       this.parts.ambient.fatal("a file beside a log cannot be written", error);
       return;
     }
+    // A log that was deleted meanwhile has no files.
+    if (!this.parts.partitions.isOpen(logId)) return;
     this.parts.ambient.logger.warn("side_file_failed", { logId, reason: error.message });
   }
 }

@@ -1,5 +1,5 @@
 import type { LogId, Uuid } from "@mantou/base";
-import { logId as toLogId } from "@mantou/base";
+import { Prng, logId as toLogId } from "@mantou/base";
 import type {
   BrokerConfig,
   CatalogImage,
@@ -7,8 +7,8 @@ import type {
   TopicConfig,
   TopicImage,
 } from "@mantou/catalog";
-import { METADATA_TOPIC, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
-import type { LogSpec, LogState, LogStore, StoredLog } from "@mantou/io";
+import { ConfigResource, METADATA_TOPIC, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
+import type { LogConfig, LogSpec, LogState, LogStore, StoredLog } from "@mantou/io";
 import { IoError } from "@mantou/io";
 import type { Membership, PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
@@ -27,6 +27,8 @@ export interface PartitionsParts {
   readonly image: () => CatalogImage;
   /** The log can no longer be read or written here; whoever waits must be told. */
   readonly gone: (logId: LogId) => void;
+  /** The log could not be opened while the broker runs: it is to be tried again. */
+  readonly openLater: (logId: LogId) => void;
 }
 
 /** A partition hosted here, by its log id. */
@@ -34,13 +36,18 @@ interface Hosted {
   readonly topicId: Uuid;
   readonly topic: string;
   readonly partition: number;
+  /** Of `segment.jitter.ms`, the share that this log's segments end early: [0, 1). */
+  readonly jitter: number;
   config: TopicConfig;
+  /** The store has opened the log, but what lies beside it was not read yet. */
+  recovered: LogState | null;
 }
 
 /** Keeps the logs of this broker in step with the catalog: opens, configures, removes. */
 export class Partitions {
   private readonly hosted: (Hosted | undefined)[] = [];
   private readonly logIds = new Map<Uuid, Int32Array>();
+  private readonly prng: Prng;
   private nextLogId: number;
 
   /** @param firstLogId log ids below it are taken (the metadata log). */
@@ -49,6 +56,8 @@ export class Partitions {
     firstLogId: number,
   ) {
     this.nextLogId = firstLogId;
+    const seed = parts.ambient.randomBytes(4);
+    this.prng = new Prng(new DataView(seed.buffer, seed.byteOffset).getUint32(0));
   }
 
   get count(): number {
@@ -93,6 +102,8 @@ export class Partitions {
   /** Follows records that have just been applied to the image. */
   async follow(records: readonly MetadataRecord[]): Promise<void> {
     const specs: LogSpec[] = [];
+    const configured = new Set<string>();
+    let brokerConfigured = false;
     for (const record of records) {
       switch (record.kind) {
         case "partitions":
@@ -105,20 +116,29 @@ export class Partitions {
           this.refreshLeadership(record.topicId);
           break;
         case "config":
-          this.refreshConfigs();
+          if (record.resourceType === ConfigResource.TOPIC) configured.add(record.resourceName);
+          else brokerConfigured = true;
           break;
         default:
           break;
       }
     }
-    await this.open(specs);
+    // Once for all settings of an entry: each look goes through every log that it concerns.
+    if (brokerConfigured) this.refreshAllConfigs();
+    else for (const topic of configured) this.refreshConfigs(topic);
+    await this.openLive(specs);
   }
 
-  /** Re-opens a log that a failed write has taken offline: recovery decides what is left. */
-  async reopen(logId: LogId): Promise<void> {
+  /**
+   * Opens a log again that a failed write has taken offline, or that could not be opened before:
+   * recovery decides what is left. False: its topic is gone.
+   */
+  async reopen(logId: LogId): Promise<boolean> {
     const hosted = this.hosted[logId];
-    if (hosted === undefined) return;
-    await this.open([this.spec(logId, hosted)]);
+    if (hosted === undefined) return false;
+    if (hosted.recovered === null) await this.open([this.spec(logId, hosted)]);
+    else await this.opened(hosted.recovered);
+    return this.hosted[logId] !== undefined;
   }
 
   /**
@@ -150,21 +170,57 @@ export class Partitions {
       if (!topic.isReplica(partition, this.parts.config().nodeId)) continue;
       const id = toLogId(this.nextLogId++);
       ids[partition] = id;
-      const hosted = { topicId, topic: topic.name, partition, config };
+      const jitter = this.prng.u32() / 2 ** 32;
+      const hosted = { topicId, topic: topic.name, partition, jitter, config, recovered: null };
       this.hosted[id] = hosted;
       specs.push(this.spec(id, hosted));
     }
   }
 
   private spec(logId: LogId, hosted: Hosted): LogSpec {
-    const { topic, topicId, partition, config } = hosted;
-    return { logId, topic, topicId, partition, config: logConfigOf(config) };
+    const { topic, topicId, partition } = hosted;
+    return { logId, topic, topicId, partition, config: this.logConfig(hosted) };
+  }
+
+  /** What the engine is told. The jitter is drawn here, since the engine decides nothing. */
+  private logConfig({ config, jitter }: Hosted): LogConfig {
+    const { segmentJitterMs, segmentMs } = config;
+    const drawnMs = Math.floor(jitter * Math.min(segmentJitterMs, segmentMs));
+    return { ...logConfigOf(config), segmentJitterMs: drawnMs };
   }
 
   private async open(specs: readonly LogSpec[]): Promise<void> {
     for (let from = 0; from < specs.length; from += OPEN_BATCH) {
-      const states = await this.parts.logs.openLogs(specs.slice(from, from + OPEN_BATCH));
-      for (const state of states) await this.opened(state);
+      await this.openBatch(specs.slice(from, from + OPEN_BATCH));
+    }
+  }
+
+  private async openBatch(specs: readonly LogSpec[]): Promise<void> {
+    const states = await this.parts.logs.openLogs(specs);
+    for (const state of states) {
+      const hosted = this.hosted[state.logId];
+      if (hosted !== undefined) hosted.recovered = state;
+    }
+    for (const state of states) await this.opened(state);
+  }
+
+  /**
+   * Opens while the broker runs. What they belong to is committed, so a disk that says no now is
+   * asked again until it takes them; meanwhile clients are told to come back.
+   */
+  private async openLive(specs: readonly LogSpec[]): Promise<void> {
+    for (let from = 0; from < specs.length; from += OPEN_BATCH) {
+      const batch = specs.slice(from, from + OPEN_BATCH);
+      try {
+        await this.openBatch(batch);
+      } catch (error) {
+        if (!(error instanceof IoError)) throw error;
+        const { logger } = this.parts.ambient;
+        logger.error("logs_open_failed", { logs: batch.length, reason: error.message });
+        for (const { logId } of batch) {
+          if (!this.parts.partitions.isOpen(logId)) this.parts.openLater(logId);
+        }
+      }
     }
   }
 
@@ -187,6 +243,7 @@ export class Partitions {
     // The topic may have been deleted while its producer state was read.
     const topic = this.parts.image().topicById(hosted.topicId);
     if (topic === undefined || this.hosted[logId] === undefined) return;
+    hosted.recovered = null;
     this.parts.partitions.opened(logId, {
       leader: topic.leaderOf(hosted.partition) === this.parts.config().nodeId,
       leaderEpoch: topic.leaderEpochOf(hosted.partition),
@@ -236,18 +293,21 @@ export class Partitions {
     }
   }
 
-  private refreshConfigs(): void {
-    const resolved = new Map<string, TopicConfig>();
-    for (let id = 0; id < this.hosted.length; id += 1) {
-      const hosted = this.hosted[id];
+  private refreshAllConfigs(): void {
+    for (const topic of this.parts.image().topicsByName.keys()) this.refreshConfigs(topic);
+  }
+
+  private refreshConfigs(topic: string): void {
+    const image = this.parts.image();
+    const found = image.topicByName(topic);
+    const ids = found === undefined ? undefined : this.logIds.get(found.topicId);
+    if (ids === undefined) return;
+    const config = resolveTopicConfig(image, this.parts.config(), topic);
+    for (const id of ids) {
+      const hosted = id < 0 ? undefined : this.hosted[id];
       if (hosted === undefined) continue;
-      let config = resolved.get(hosted.topic);
-      if (config === undefined) {
-        config = resolveTopicConfig(this.parts.image(), this.parts.config(), hosted.topic);
-        resolved.set(hosted.topic, config);
-      }
       hosted.config = config;
-      this.parts.logs.configure(toLogId(id), logConfigOf(config));
+      this.parts.logs.configure(toLogId(id), this.logConfig(hosted));
     }
   }
 }
