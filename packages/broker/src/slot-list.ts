@@ -1,3 +1,5 @@
+import { assert } from "@mantou/base";
+
 /**
  * Things that come and go all the time, each in a slot that it remembers. Not a Set: a table that
  * a Set has outgrown keeps what it held alive until a full collection (see `Waiters`).
@@ -17,9 +19,18 @@ export class SlotList<T> {
     return slot;
   }
 
-  remove(slot: number): void {
+  get(slot: number): T {
+    const item = this.items[slot];
+    assert(item !== null && item !== undefined, `slot ${slot} is empty`);
+    return item;
+  }
+
+  /** Empties a slot that is in use; gives what was in it. */
+  remove(slot: number): T {
+    const item = this.get(slot);
     this.items[slot] = null;
     this.free.push(slot);
+    return item;
   }
 
   *values(): IterableIterator<T> {

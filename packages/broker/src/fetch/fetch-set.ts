@@ -25,6 +25,8 @@ export class FetchSet {
   sentHighWatermark = new Float64Array(ROWS_INITIAL);
   sentStartOffset = new Float64Array(ROWS_INITIAL);
   sentError = new Int16Array(ROWS_INITIAL);
+  /** The row's place among the watchers of its log, or -1. */
+  watchAt = new Int32Array(ROWS_INITIAL).fill(-1);
   /** First row that the next answer looks at, so that no partition starves. */
   firstRow = 0;
   /** The parked task that waits for this set, or -1. */
@@ -56,6 +58,7 @@ export class FetchSet {
     this.topics[row] = topic;
     this.partition[row] = partition;
     this.logId[row] = -1;
+    this.watchAt[row] = -1;
     this.sentHighWatermark[row] = -2;
     this.sentStartOffset[row] = -2;
     this.sentError[row] = 0;
@@ -66,9 +69,9 @@ export class FetchSet {
   resolve(row: number, logId: LogId | -1, lot: ParkingLot): void {
     const before = this.logId[row] as number;
     if (before === logId) return;
-    if (this.persistent && before >= 0) lot.unwatch(before as LogId, this);
+    if (this.persistent && before >= 0) lot.unwatch(before as LogId, this, row);
     this.logId[row] = logId;
-    if (this.persistent && logId >= 0) lot.watch(logId as LogId, this);
+    if (this.persistent && logId >= 0) lot.watch(logId as LogId, this, row);
   }
 
   /** Takes a partition out; unknown ones are ignored, as Kafka does. */
@@ -84,6 +87,7 @@ export class FetchSet {
     if (row === last) return;
     this.topics[row] = this.topics[last] as string;
     for (const column of this.columns()) column[row] = column[last] as number;
+    if ((this.logId[row] as number) >= 0) lot.rowMoved(this.logId[row] as LogId, this, row);
     this.rowOf.get(this.topics[row] as string)?.set(this.partition[row] as number, row);
   }
 
@@ -98,6 +102,7 @@ export class FetchSet {
       this.sentHighWatermark,
       this.sentStartOffset,
       this.sentError,
+      this.watchAt,
     ];
   }
 
@@ -121,6 +126,7 @@ export class FetchSet {
     this.lastFetchedEpoch = i32(this.lastFetchedEpoch);
     this.sentHighWatermark = f64(this.sentHighWatermark);
     this.sentStartOffset = f64(this.sentStartOffset);
+    this.watchAt = i32(this.watchAt);
     const sentError = new Int16Array(rows);
     sentError.set(this.sentError);
     this.sentError = sentError;
