@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Client, type Connection, produceBatch } from "@mantou/client";
 import {
+  BatchField,
   ErrorCode,
+  crc32c,
   encodeBatch,
   initProducerIdApi,
   produceApi,
@@ -146,6 +148,18 @@ test("null, empty and double records are INVALID_RECORD, and hurt only their par
   expect((await send(name, new Uint8Array(0))).errorCode).toBe(ErrorCode.INVALID_RECORD);
   expect((await send(name, two)).errorCode).toBe(ErrorCode.INVALID_RECORD);
   expect((await send(name, one)).errorCode).toBe(ErrorCode.NONE);
+});
+
+test("producer ids that a float cannot tell apart are refused, not taken for one producer", async () => {
+  const name = await topic();
+  for (const producerId of [2n ** 53n - 1n, 2n ** 53n + 1n, 2n ** 63n - 1n]) {
+    const batch = encodeBatch([value("x")], { producerId: 1, producerEpoch: 0, baseSequence: 0 });
+    const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
+    view.setBigInt64(BatchField.producerId, producerId);
+    view.setUint32(BatchField.crc, crc32c(batch, BatchField.attributes));
+    const { errorCode } = await send(name, batch);
+    expect(errorCode, String(producerId)).toBe(ErrorCode.INVALID_RECORD);
+  }
 });
 
 test("each flipped bit of a batch is refused or was not covered by anything", async () => {

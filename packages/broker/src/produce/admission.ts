@@ -15,7 +15,13 @@ import type { PartitionTable, ProducerStates } from "@mantou/replication";
 import { BatchView, ErrorCode } from "@mantou/protocol";
 import { BATCHES_PER_CALL } from "../limits.ts";
 import type { PlanWriter } from "../plan-writer.ts";
-import { codecRefusal, inspectionRefusal, sizeRefusal, timestampRefusal } from "./batch-rules.ts";
+import {
+  codecRefusal,
+  inspectionRefusal,
+  producerRefusal,
+  sizeRefusal,
+  timestampRefusal,
+} from "./batch-rules.ts";
 import type { Refusal } from "./batch-rules.ts";
 import type { PartitionAnswer, PendingProduce } from "./pending-produce.ts";
 import { refuse } from "./pending-produce.ts";
@@ -164,6 +170,7 @@ export class Admission {
       codecRefusal(batch.attributes, version) ??
       sizeRefusal(table.word(row, Inspect.length), config) ??
       timestampRefusal(batch.maxTimestamp, config, nowMs) ??
+      producerRefusal(batch.producerId) ??
       transactionRefusal(batch)
     );
   }

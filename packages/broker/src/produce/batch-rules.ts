@@ -92,5 +92,15 @@ export function timestampRefusal(
   };
 }
 
+/**
+ * Producer ids are counted up by the cluster, so one beyond 2^53 was never given out. It reads as
+ * 2^53 - 1, and two such producers would look like one that repeats itself: records would be
+ * dropped as duplicates.
+ */
+export function producerRefusal(producerId: number): Refusal | null {
+  if (producerId < Number.MAX_SAFE_INTEGER) return null;
+  return invalid("the batch's producer id was not given out by this cluster");
+}
+
 const invalid = (message: string): Refusal => ({ errorCode: ErrorCode.INVALID_RECORD, message });
 const corrupt = (message: string): Refusal => ({ errorCode: ErrorCode.CORRUPT_MESSAGE, message });
