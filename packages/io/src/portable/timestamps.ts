@@ -4,8 +4,10 @@ import {
   BatchView,
   type Codecs,
   CompressionType,
+  RecordsError,
   codecFor,
 } from "@mantou/protocol";
+import { IoError } from "../ports.ts";
 import { RecordWalker } from "./batch.ts";
 import type { MemoryLog, StoredBatch } from "./memory-log.ts";
 
@@ -64,8 +66,7 @@ function* recordTimes(stored: StoredBatch, codecs: Codecs): Generator<TimestampH
       yield { offset: baseOffset as Offset, timestamp: maxTimestamp };
       return;
     }
-    const payload = bytes.subarray(BATCH_HEADER_BYTES);
-    const plain = codecFor(codecs, batch.codec).decompress(payload, INFLATED_BYTES_MAX);
+    const plain = inflate(codecs, batch.codec, bytes.subarray(BATCH_HEADER_BYTES), baseOffset);
     walker = new RecordWalker(plain, 0, plain.length);
   }
   for (let count = batch.recordsCount; count > 0 && walker.next(); count--) {
@@ -73,5 +74,20 @@ function* recordTimes(stored: StoredBatch, codecs: Codecs): Generator<TimestampH
       ? maxTimestamp
       : batch.baseTimestamp + Number(walker.timestampDelta);
     yield { offset: (baseOffset + walker.offsetDelta) as Offset, timestamp };
+  }
+}
+
+/** A payload that was stored unopened may turn out to be none: the native engine's words for it. */
+function inflate(
+  codecs: Codecs,
+  codec: number,
+  payload: Uint8Array,
+  baseOffset: number,
+): Uint8Array {
+  try {
+    return codecFor(codecs, codec).decompress(payload, INFLATED_BYTES_MAX);
+  } catch (error) {
+    if (!(error instanceof RecordsError)) throw error;
+    throw new IoError("CORRUPT", `the batch at offset ${baseOffset}: ${error.message}`);
   }
 }
