@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::active_index::{ActiveIndex, BatchEntry, Unwritten};
 use crate::api::{Durability, Event, LogConfig, StoreCode, append_flag};
 use crate::batch::{BATCH_HEADER_BYTES, BatchHeader, patch_for_append};
-use crate::checkpoint::{Point, partition_metadata};
+use crate::checkpoint::{Point, parse_partition_metadata, partition_metadata};
 use crate::core::Core;
 use crate::flush::{Dirty, DirtyPart};
 use crate::index::{TIME_ENTRY_BYTES, TimeEntries};
@@ -16,7 +16,7 @@ use crate::janitor::Chore;
 use crate::log::{Active, Log, Segment};
 use crate::names::{INDEX, LOG, PARTITION_METADATA, TIME_INDEX};
 use crate::space::{METADATA_TOPIC, is_full};
-use crate::vfs::{OpenMode, VfsFile, read_exact, write_all, write_all_vectored};
+use crate::vfs::{OpenMode, VfsFile, read_exact, read_file, write_all, write_all_vectored};
 use crate::writer::{Row, Writer};
 
 /// Why a log goes offline.
@@ -494,14 +494,21 @@ fn fits(
     end <= config.segment_bytes && !old && !index_full
 }
 
-/// Makes the log's folder with the file that says whose it is. False where it was there.
+/// Makes the log's folder with the file that says whose it is. True: neither is synced yet.
 pub(crate) fn make_folder(core: &Core, log: &Log) -> io::Result<bool> {
     let folder = log.folder(&core.directory);
+    let path = folder.join(PARTITION_METADATA);
     match core.vfs.mkdir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Left alone where it is right: a small file may have been acknowledged beside it.
+            let bytes = read_file(&*core.vfs, &path, 4096)?;
+            let owner = bytes.as_deref().and_then(parse_partition_metadata);
+            if owner == Some(log.topic_id) {
+                return Ok(true);
+            }
+        }
         other => other?,
     }
-    let path = folder.join(PARTITION_METADATA);
     let file = core.vfs.open(&path, OpenMode::Create)?;
     let text = partition_metadata(&log.topic_id);
     file.truncate(0)?;

@@ -191,7 +191,8 @@ impl Writer<'_> {
                 inner.config.file_delete_delay_ms,
             )
         };
-        self.delete_segments(log, segments, delay)?;
+        // The newest go first: a crash in between leaves the beginning of what there was.
+        self.delete_segments(log, segments.into_iter().rev().collect(), delay)?;
         log.set_written_end(base);
         log.set_durable_end(base);
         self.roll(log, base)?;

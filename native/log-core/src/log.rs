@@ -129,6 +129,8 @@ pub struct Inner {
     pub unsealed: Vec<i64>,
     pub largest_timestamp: i64,
     pub cut_bytes: u64,
+    /// The folder is known to survive a crash, with the file that says whose it is.
+    pub folder_synced: bool,
     /// A failed read of this log was reported.
     pub read_failed: bool,
     /// Counts truncations: a remembered position from before one means nothing.
@@ -171,6 +173,7 @@ impl Log {
                 unsealed: Vec::new(),
                 largest_timestamp: NO_TIMESTAMP,
                 cut_bytes: 0,
+                folder_synced: false,
                 read_failed: false,
                 version: 0,
             }),

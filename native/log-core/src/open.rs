@@ -320,15 +320,7 @@ fn finish(
 ) -> io::Result<()> {
     let folder = &log.folder(&core.directory);
     for base in recovered.dropped.iter().rev() {
-        for extension in [LOG, INDEX, TIME_INDEX] {
-            match core
-                .vfs
-                .unlink(&folder.join(segment_file(*base, extension)))
-            {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
+        unlink_segment(core, folder, *base)?;
     }
     let mut segments = recovered.segments;
     let mut index = recovered.index;
@@ -349,8 +341,13 @@ fn finish(
             core.vfs.fsync_dir(folder)?;
         }
     }
-    let end = recovered.end_offset;
-    if recovered.ends_damaged || segments.is_empty() && end > 0 {
+    let mut end = recovered.end_offset;
+    let entry = prior.entry.as_ref();
+    let start = entry.map_or(0, |entry| entry.start_offset);
+    let is_trimmed = start > end;
+    // What lies below a start that was acknowledged may have got lost, but its offsets are gone.
+    end = end.max(start);
+    if recovered.ends_damaged || is_trimmed || segments.is_empty() && end > 0 {
         let segment = core.new_segment(end, 0);
         let path = log.log_path(&core.directory, end);
         let file = core.files.get(segment.key, &path, OpenMode::Create)?;
@@ -358,16 +355,17 @@ fn finish(
         file.fsync()?;
         core.vfs.fsync_dir(folder)?;
         segments.retain(|old| old.base_offset != end);
+        if is_trimmed {
+            for old in segments.drain(..) {
+                unlink_segment(core, folder, old.base_offset)?;
+            }
+        }
         segments.push(segment);
         index = None;
     }
     let epochs = load_epochs(core, log, folder, &segments, &recovered.epochs)?;
     let first = segments.first().map_or(end, |segment| segment.base_offset);
-    let entry = prior.entry.as_ref();
-    let mut start = entry.map_or(0, |entry| entry.start_offset).max(first);
-    if start > end {
-        start = first;
-    }
+    let start = start.max(first);
     let point = segments.last().map(|segment| Point {
         offset: end,
         segment_base: segment.base_offset,
@@ -412,6 +410,19 @@ fn finish(
     }
     log.set_written_end(end);
     log.set_durable_end(end);
+    Ok(())
+}
+
+fn unlink_segment(core: &Core, folder: &Path, base_offset: i64) -> io::Result<()> {
+    for extension in [LOG, INDEX, TIME_INDEX] {
+        match core
+            .vfs
+            .unlink(&folder.join(segment_file(base_offset, extension)))
+        {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::names::{
     is_store_file,
 };
 use crate::tasks::{Taken, TaskQueue};
-use crate::vfs::{read_file, write_file};
+use crate::vfs::{OpenMode, read_file, write_file};
 
 /// Largest file that is read back.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -103,6 +103,22 @@ fn failed(path: &Path, error: &io::Error) -> StoreError {
     StoreError::io(path.display(), error)
 }
 
+/// Makes the log's folder durable, whoever made it: the file that goes into it will be.
+fn ensure_folder(core: &Core, log: &Log, folder: &Path) -> io::Result<()> {
+    if log.lock().folder_synced {
+        return Ok(());
+    }
+    if core.vfs.metadata(folder)?.is_none() {
+        make_folder(core, log)?;
+    }
+    let metadata = folder.join(PARTITION_METADATA);
+    core.vfs.open(&metadata, OpenMode::ReadWrite)?.fsync()?;
+    core.vfs.fsync_dir(folder)?;
+    core.vfs.fsync_dir(&core.directory)?;
+    log.lock().folder_synced = true;
+    Ok(())
+}
+
 fn put(
     core: &Core,
     log: Option<&Log>,
@@ -111,13 +127,7 @@ fn put(
     bytes: &[u8],
 ) -> Result<Reply, StoreError> {
     if let Some(log) = log {
-        let made = core.vfs.metadata(folder).and_then(|meta| {
-            if meta.is_none() {
-                make_folder(core, log)?;
-                core.vfs.fsync_dir(&core.directory)?;
-            }
-            Ok(())
-        });
+        let made = ensure_folder(core, log, folder);
         made.map_err(|error| failed(folder, &error))?;
         if name == LEADER_EPOCHS
             && let Some(epochs) = parse_leader_epochs(bytes)
