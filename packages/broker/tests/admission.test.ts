@@ -86,6 +86,14 @@ test("a log that fails in the tick of a batch refuses it", () => {
   expect(appended).toEqual([]);
 });
 
+test("clients of version 3 are told a storage error as one that they know", () => {
+  const { produce, partitions, codes } = stage();
+  partitions.failed(log);
+  for (const version of [3, 4]) produce.take({ ...call, version }, request, 0);
+  produce.flush();
+  expect(codes).toEqual([ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR]);
+});
+
 test("a log that is deleted in the tick of a batch refuses it", () => {
   const { produce, partitions, codes, appended } = stage();
   produce.take(call, request, 0);

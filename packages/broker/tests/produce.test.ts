@@ -196,6 +196,14 @@ test("timestamps outside of the topic's window are INVALID_TIMESTAMP", async () 
   expect((await send(name, at(Date.now()))).errorCode).toBe(ErrorCode.NONE);
   expect((await send(name, at(Date.now() - 120_000))).errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
   expect((await send(name, at(Date.now() + 120_000))).errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
+  // A batch's largest timestamp does not speak for its first record.
+  const [old, now] = [Date.now() - 120_000, Date.now()];
+  const mixed = encodeBatch([
+    { ...value("old"), timestamp: old },
+    { ...value("now"), timestamp: now },
+  ]);
+  expect((await send(name, mixed)).errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
+  expect((await send(name, at(-1))).errorCode).toBe(ErrorCode.NONE);
 });
 
 test("LogAppendTime: the broker's time in the answer and in the batch", async () => {

@@ -169,7 +169,7 @@ export class Admission {
     return (
       codecRefusal(batch.attributes, version) ??
       sizeRefusal(table.word(row, Inspect.length), config) ??
-      timestampRefusal(batch.maxTimestamp, config, nowMs) ??
+      timestampRefusal(batch.baseTimestamp, batch.maxTimestamp, config, nowMs) ??
       producerRefusal(batch.producerId) ??
       transactionRefusal(batch)
     );

@@ -76,19 +76,26 @@ export function sizeRefusal(bytes: number, config: TopicConfig): Refusal | null 
   return null;
 }
 
-/** Timestamp rules of the topic, judged by the header; only CreateTime topics look. */
+/**
+ * Timestamp rules of the topic, judged by the header: the first record's timestamp and the
+ * largest one. Only CreateTime topics look. -1 is no timestamp.
+ */
 export function timestampRefusal(
+  baseTimestamp: number,
   maxTimestamp: number,
   config: TopicConfig,
   nowMs: number,
 ): Refusal | null {
-  if (config.messageTimestampType === "LogAppendTime" || maxTimestamp < 0) return null;
+  if (config.messageTimestampType === "LogAppendTime") return null;
   const early = nowMs - config.messageTimestampBeforeMaxMs;
   const late = nowMs + config.messageTimestampAfterMaxMs;
-  if (maxTimestamp >= early && maxTimestamp <= late) return null;
+  const isOutside = (timestamp: number): boolean =>
+    timestamp >= 0 && (timestamp < early || timestamp > late);
+  if (!isOutside(baseTimestamp) && !isOutside(maxTimestamp)) return null;
+  const wrong = isOutside(maxTimestamp) ? maxTimestamp : baseTimestamp;
   return {
     errorCode: ErrorCode.INVALID_TIMESTAMP,
-    message: `timestamp ${maxTimestamp} is out of the range [${early}, ${late}]`,
+    message: `timestamp ${wrong} is out of the range [${early}, ${late}]`,
   };
 }
 

@@ -22,6 +22,9 @@ export interface PendingProduce {
   failed: boolean;
 }
 
+/** Clients of this Produce version and older do not know KAFKA_STORAGE_ERROR (KIP-112). */
+const NO_STORAGE_ERROR_VERSION = 3;
+
 /** Turns a partition's answer into a refusal; what was assigned is not told. */
 export function refuse(
   pending: PendingProduce,
@@ -31,7 +34,9 @@ export function refuse(
   recordIndex = -1,
 ): void {
   pending.failed = true;
-  answer.errorCode = errorCode;
+  const isUnknown =
+    errorCode === ErrorCode.KAFKA_STORAGE_ERROR && pending.call.version <= NO_STORAGE_ERROR_VERSION;
+  answer.errorCode = isUnknown ? ErrorCode.NOT_LEADER_OR_FOLLOWER : errorCode;
   answer.baseOffset = -1;
   answer.logAppendTimeMs = -1;
   answer.logStartOffset = -1;
