@@ -1,4 +1,9 @@
-export { type ApacheKafka, type ApacheKafkaOptions, startApacheKafka } from "./broker.ts";
+export {
+  type ApacheKafka,
+  type ApacheKafkaOptions,
+  freePorts,
+  startApacheKafka,
+} from "./broker.ts";
 export {
   javaCommand,
   type JavaOptions,
