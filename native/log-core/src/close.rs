@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use crate::api::{Reply, StoreCode, StoreError};
-use crate::append::spill;
 use crate::checkpoint::Point;
 use crate::core::Core;
 use crate::janitor::{SYNC_TOGETHER_LOGS, SyncMode, seal_files, write_checkpoint, write_epochs};
 use crate::log::{Log, Segment, Status};
+use crate::segment_files::spill;
 
 /// Carries the closing request out, on the writer's thread, behind everything that was queued.
 pub fn close_store(core: &Core, request: u64) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::api::{Command, Durability, LogId, Reply, StoreError};
-use crate::append::{load_active, remove_index_files, wall_ms};
+use crate::append::wall_ms;
 use crate::checkpoint::Point;
 use crate::deleter::Job;
 use crate::janitor::{Chore, write_checkpoint};
@@ -15,6 +15,7 @@ use crate::names::{DELETED, INDEX, LOG, TIME_INDEX, deleted_folder, segment_file
 use crate::readers::is_read;
 use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, build_index, largest_time, position_of};
+use crate::segment_files::{load_active, remove_index_files};
 use crate::small_files::FileTask;
 use crate::vfs::OpenMode;
 use crate::writer::Writer;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::api::{Durability, Reply, StoreCode, StoreError};
-use crate::append::spill;
 use crate::checkpoint::{Checkpoint, CheckpointEntry, Point, leader_epochs};
 use crate::core::Core;
 use crate::deleter::Job;
 use crate::log::{Log, Segment, Status};
 use crate::names::{CHECKPOINT, INDEX, LEADER_EPOCHS, SYNC_FAILED, TIME_INDEX};
+use crate::segment_files::spill;
 use crate::tasks::{Taken, TaskQueue};
 use crate::vfs::{OpenMode, replace_file, write_file};
 

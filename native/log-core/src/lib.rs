@@ -32,6 +32,7 @@ mod readers;
 mod recover;
 mod scan;
 mod search;
+mod segment_files;
 mod small_files;
 mod space;
 mod store;

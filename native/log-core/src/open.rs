@@ -329,7 +329,7 @@ fn finish(
         if index.is_some()
             && let Some(last) = segments.last()
         {
-            crate::append::remove_index_files(core, log, last.base_offset);
+            crate::segment_files::remove_index_files(core, log, last.base_offset);
         }
         for segment in &segments {
             // Trusted segments have no checked bytes yet and need no sync either.

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::api::{Command, Reply, StoreError};
-use crate::append::make_folder;
 use crate::checkpoint::{leader_epochs, parse_leader_epochs};
 use crate::core::Core;
 use crate::directory::format;
@@ -15,6 +14,7 @@ use crate::names::{
     LEADER_EPOCHS, PARTITION_METADATA, TEMPORARY, check_small_file, is_segment_extension,
     is_store_file,
 };
+use crate::segment_files::make_folder;
 use crate::tasks::{Taken, TaskQueue};
 use crate::vfs::{OpenMode, read_file, write_file};
 
