@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { IoError } from "@mantou/io";
+import { lineLogger, parseStartOptions, START_USAGE, startServer } from "@mantou/server";
+import { settingsEnvironment } from "../broker-environment.ts";
+import type { Run } from "../command.ts";
+import { Failure, usage } from "../failure.ts";
+
+/** Runs a broker until it is told to stop; the process ends in the signal's handler. */
+export const run: Run = async ({ rest, environment, output }) => {
+  const variables = settingsEnvironment(environment.variables);
+  const options = parseStartOptions(rest, variables, (path) => readFileSync(path, "utf8"));
+  if (!options.ok) throw usage(options.error.join("\n"));
+  if (options.value.help) {
+    await output.write(START_USAGE);
+    return null;
+  }
+  const logger = lineLogger();
+  const server = await startServer(options.value.config, logger).catch((error: unknown) => {
+    if (error instanceof IoError) throw refusal(error, options.value.config.logDir);
+    throw error;
+  });
+  await new Promise<void>((resolve, reject) => {
+    let stopping = false;
+    const stop = (signal: string): void => {
+      // A second signal means: now.
+      if (stopping) process.exit(1);
+      stopping = true;
+      logger.info("stopping", { signal });
+      server.stop().then(resolve, (error: unknown) => {
+        logger.error("stop_failed", { reason: String(error) });
+        reject(new Failure("STOP_FAILED", `the broker did not stop in order: ${String(error)}`));
+      });
+    };
+    process.on("SIGTERM", () => stop("SIGTERM"));
+    process.on("SIGINT", () => stop("SIGINT"));
+  });
+  return null;
+};
+
+function refusal(error: IoError, directory: string): Failure {
+  const text = error.message;
+  let hint: string | null = null;
+  if (/permission|EACCES|read-only|EROFS/i.test(text)) {
+    hint = `this user cannot write there: choose another folder with --data-dir, or chown ${directory}`;
+  } else if (/in use|EADDRINUSE/i.test(text)) {
+    hint = "something listens there already: choose another address with --listen";
+  } else if (/lock/i.test(text)) {
+    hint = "another broker runs on this data directory";
+  }
+  return new Failure(String(error.code), text, { hint, exitCode: 2 });
+}

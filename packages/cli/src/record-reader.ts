@@ -1,0 +1,117 @@
+import type { Client, ConsumedRecord, ConsumerOptions } from "@mantou/client";
+import type { PartitionRange, RangeSpec } from "./record-range.ts";
+import { resolveRange } from "./record-range.ts";
+
+/** How long a poll waits, in milliseconds; the end of a range is looked for in between. */
+const POLL_MS = 250;
+
+/** Records of a range in runs, as they come, until its end. */
+export async function* readRange(
+  client: Client,
+  spec: RangeSpec,
+  options: ConsumerOptions,
+): AsyncGenerator<ConsumedRecord[]> {
+  const ranges = await resolveRange(client, spec);
+  if (spec.last === null) {
+    yield* readPartitions(client, ranges, spec.untilMs, options);
+    return;
+  }
+  const seen = await lastRecords(client, ranges, spec.last, options);
+  if (seen.length > 0) yield seen;
+}
+
+/** As {@link readRange} with `last`, and then everything that follows. */
+export async function* readLastAndFollow(
+  client: Client,
+  spec: RangeSpec,
+  options: ConsumerOptions,
+): AsyncGenerator<ConsumedRecord[]> {
+  const ranges = await resolveRange(client, spec);
+  const seen = await lastRecords(client, ranges, spec.last ?? 0, options);
+  if (seen.length > 0) yield seen;
+  const onward = ranges.map((range) => ({ ...range, from: range.latest, to: null }));
+  yield* readPartitions(client, onward, spec.untilMs, options);
+}
+
+async function* readPartitions(
+  client: Client,
+  ranges: readonly PartitionRange[],
+  untilMs: number | null,
+  options: ConsumerOptions,
+): AsyncGenerator<ConsumedRecord[]> {
+  const key = (topic: string, partition: number): string => `${partition} ${topic}`;
+  const open = new Map(
+    ranges
+      .filter(({ from, to }) => to === null || from < to)
+      .map((range) => [key(range.topic, range.partition), range]),
+  );
+  if (open.size === 0) return;
+  const consumer = client.consumer({ offsetReset: "earliest", ...options });
+  const assign = (positions: ReadonlyMap<string, number>): void =>
+    consumer.assign(
+      [...open].map(([name, { topic, partition, from }]) => ({
+        topic,
+        partition,
+        from: positions.get(name) ?? from,
+      })),
+    );
+  assign(new Map());
+  try {
+    while (open.size > 0) {
+      const polled = await consumer.poll({ timeoutMs: POLL_MS });
+      const records = polled.filter(({ topic, partition, offset, timestamp }) => {
+        const range = open.get(key(topic, partition));
+        const isLate = untilMs !== null && timestamp >= untilMs;
+        return range !== undefined && !isLate && (range.to === null || offset < range.to);
+      });
+      if (records.length > 0) yield records;
+      const before = open.size;
+      const positions = new Map<string, number>();
+      for (const [name, { topic, partition, to }] of open) {
+        const position = consumer.position(topic, partition);
+        if (position !== null) positions.set(name, position);
+        if (to !== null && position !== null && position >= to) open.delete(name);
+      }
+      // A partition that is done would go on being fetched for nothing.
+      if (open.size < before && open.size > 0) assign(positions);
+      if (untilMs !== null && Date.now() >= untilMs && polled.length === 0) return;
+    }
+  } finally {
+    consumer.close();
+  }
+}
+
+/** The last `count` records of all partitions together, by time. */
+async function lastRecords(
+  client: Client,
+  ranges: readonly PartitionRange[],
+  count: number,
+  options: ConsumerOptions,
+): Promise<ConsumedRecord[]> {
+  if (count === 0) return [];
+  const all = await Promise.all(
+    ranges.map((range) => lastOfPartition(client, range, count, options)),
+  );
+  const records = all.flat();
+  // Equal times keep the order of their partition.
+  records.sort(
+    (a, b) => a.timestamp - b.timestamp || a.partition - b.partition || a.offset - b.offset,
+  );
+  return records.slice(-count);
+}
+
+/** Offsets may have gaps (markers, compaction): it goes further back until there are enough. */
+async function lastOfPartition(
+  client: Client,
+  range: PartitionRange,
+  count: number,
+  options: ConsumerOptions,
+): Promise<ConsumedRecord[]> {
+  for (let back = count; ; back *= 4) {
+    const from = Math.max(range.earliest, range.latest - back);
+    const records: ConsumedRecord[] = [];
+    const bounded = { ...range, from, to: range.latest };
+    for await (const run of readPartitions(client, [bounded], null, options)) records.push(...run);
+    if (records.length >= count || from === range.earliest) return records.slice(-count);
+  }
+}
