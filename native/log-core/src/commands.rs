@@ -198,7 +198,11 @@ impl Writer<'_> {
         log.set_durable_end(base);
         self.roll(log, base)?;
         self.barrier();
-        Ok(())
+        // Logs that do not wait for syncs have no flush that would have covered the folder.
+        self.core.vfs.fsync_dir(&log.folder(&self.core.directory))?;
+        self.core
+            .check_open()
+            .map_err(|error| io::Error::other(error.message))
     }
 
     /// Cuts the log at the first batch that reaches `end`.
