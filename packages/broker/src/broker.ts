@@ -195,8 +195,10 @@ export class Broker implements BrokerContext {
     this.retention.stop();
     this.io.network.stopAccepting();
     await this.tick.drain(DRAIN_MS);
+    this.failures.stop();
     await this.files.stop();
     await this.controllerDriver?.stop();
+    this.tick.stop();
     await this.io.close();
   }
 

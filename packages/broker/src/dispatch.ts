@@ -90,7 +90,7 @@ export class Dispatch {
     try {
       this.handle(entry, call, request, frame);
     } catch (error) {
-      this.contain(entry, call, request, frame, error);
+      this.answerFailure(entry, call, request, frame, error);
     }
   }
 
@@ -128,30 +128,17 @@ export class Dispatch {
         answers.close(call);
         return;
       case "later":
-        outcome.response.then(
-          (response) => {
-            answers.send(call, entry.api, response);
-            this.parts.flushSoon();
-          },
-          (error: unknown) => {
-            this.answerFailure(entry, call, request, frame, error);
-            this.parts.flushSoon();
-          },
-        );
+        outcome.response
+          .then((response) => answers.send(call, entry.api, response))
+          .catch((error: unknown) => this.answerFailure(entry, call, request, frame, error))
+          .then(
+            () => this.parts.flushSoon(),
+            (error: unknown) => this.parts.ambient.fatal("a request cannot be answered", error),
+          );
     }
   }
 
   /** A defect in a handler: that request is answered with -1, counted and logged. */
-  private contain(
-    entry: ServedEntry,
-    call: Call,
-    request: unknown,
-    frame: Frame,
-    error: unknown,
-  ): void {
-    this.answerFailure(entry, call, request, frame, error);
-  }
-
   private answerFailure(
     entry: ServedEntry,
     call: Call,

@@ -47,6 +47,7 @@ export class Tick {
   private cancelTimer: (() => void) | null = null;
   private timerDueMs = Infinity;
   private flushScheduled = false;
+  private stopped = false;
   /** Frames that came before the broker was ready; null once it serves. */
   private early: Frame[] | null = [];
   private whenIdle: (() => void) | null = null;
@@ -84,18 +85,26 @@ export class Tick {
     });
   }
 
+  /** Hands over what is answered and then nothing more: whoever still waits is not told. */
+  stop(): void {
+    this.guard(() => this.finish());
+    this.stopped = true;
+    this.cancelTimer?.();
+    this.cancelTimer = null;
+  }
+
   /** Hands over answers that were made outside of a tick, once per microtask round. */
   flushSoon(): void {
-    if (this.flushScheduled) return;
+    if (this.flushScheduled || this.stopped) return;
     this.flushScheduled = true;
     queueMicrotask(() => {
       this.flushScheduled = false;
-      this.finish();
+      this.guard(() => this.finish());
     });
   }
 
   private run(): void {
-    try {
+    this.guard(() => {
       let rows: number;
       do {
         rows = this.parts.io.drain(this.events);
@@ -103,6 +112,13 @@ export class Tick {
         this.parts.produce.flush();
       } while (rows === this.events.capacity);
       this.finish();
+    });
+  }
+
+  /** What fails here is about our own state: nothing that follows could be trusted. */
+  private guard(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.parts.ambient.fatal("the broker's loop failed", error);
     }
@@ -237,6 +253,7 @@ export class Tick {
 
   /** One timer for the nearest deadline of all that waits. */
   private armTimer(): void {
+    if (this.stopped) return;
     const { ambient, nextFetchDeadlineMs, produce } = this.parts;
     const nowMs = ambient.clock.monotonicMs();
     const produceDueMs = produce.waiting > 0 ? nowMs + PRODUCE_SWEEP_MS : Infinity;
@@ -252,12 +269,10 @@ export class Tick {
     this.cancelTimer = null;
     this.timerDueMs = Infinity;
     const nowMs = this.parts.ambient.clock.monotonicMs();
-    try {
+    this.guard(() => {
       this.parts.produce.expire(nowMs);
       this.parts.fetch.expire(nowMs);
       this.finish();
-    } catch (error) {
-      this.parts.ambient.fatal("the broker's loop failed", error);
-    }
+    });
   }
 }

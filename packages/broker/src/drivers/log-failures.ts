@@ -22,6 +22,8 @@ export interface LogFailuresParts {
 /** What happens when the disk says no: who is told, what is opened again, when the process stops. */
 export class LogFailures {
   private readonly pauses = new Map<LogId, number>();
+  /** Logs that are to be opened, with what cancels it. */
+  private readonly timers = new Map<LogId, () => void>();
   private storeCode: number = StoreCode.OK;
   private stopped = false;
 
@@ -85,16 +87,20 @@ export class LogFailures {
   openLater(logId: LogId): void {
     const pauseMs = this.pauses.get(logId) ?? REOPEN_MS;
     this.pauses.set(logId, Math.min(pauseMs * 2, REOPEN_MS_MAX));
-    this.parts.ambient.timers.after(pauseMs, () => void this.reopen(logId));
+    if (this.stopped) return;
+    const cancel = this.parts.ambient.timers.after(pauseMs, () => void this.reopen(logId));
+    this.timers.set(logId, cancel);
   }
 
   /** Nothing is opened any more. */
   stop(): void {
     this.stopped = true;
+    for (const cancel of this.timers.values()) cancel();
+    this.timers.clear();
   }
 
   private async reopen(logId: LogId): Promise<void> {
-    if (this.stopped) return;
+    this.timers.delete(logId);
     const { ambient, partitions } = this.parts;
     const hosted = partitions().describe(logId);
     const where = { topic: hosted?.topic, partition: hosted?.partition };
