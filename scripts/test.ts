@@ -101,7 +101,8 @@ const suites: readonly Suite[] = [
       return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
     },
   },
-  bunSuite("unit", packageTests),
+  // Random messages can be large, and a machine busy: only a hang may reach the limit.
+  bunSuite("unit", packageTests, ["--timeout", "60000"]),
   {
     name: "native",
     run: async () => {
