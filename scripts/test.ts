@@ -111,7 +111,8 @@ const suites: readonly Suite[] = [
       return cargoCounts(output, exitCode);
     },
   },
-  bunSuite("broker", ["tests/broker"], ["--timeout", "60000"]),
+  bunSuite("fuzz", ["tests/fuzz"], ["--timeout", "120000"]),
+  bunSuite("cli", ["tests/cli"], ["--timeout", "60000"]),
   bunSuite("crash", ["tests/crash"], ["--timeout", "300000"]),
   bunSuite("conformance", ["tests/conformance"], ["--timeout", "600000"]),
 ];
