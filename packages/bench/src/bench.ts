@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import type { BenchContext } from "./context.ts";
+import { removeInSteps, requireFreeBytes } from "./disk.ts";
+import { kafkaKind } from "./kafka.ts";
+import { buildLoadgen } from "./loadgen.ts";
+import { describeMachine } from "./machine.ts";
+import { mantouKind } from "./mantou.ts";
+import type { BenchOptions } from "./options.ts";
+import type { Results } from "./results.ts";
+import { type Block, type Form, FULL, QUICK, rowsOf } from "./scenarios.ts";
+import { losses, summarize, warnings } from "./summary.ts";
+import { runTurn } from "./turn.ts";
+
+/** The form with what the options change in it. Throws where nothing is left. */
+export function formOf({ isFull, only, seconds }: BenchOptions): Form {
+  const form = isFull ? FULL : QUICK;
+  const wanted = (block: Block): Block => ({
+    ...block,
+    rows: block.rows.filter((row) => only === null || only.test(row.id)),
+  });
+  const blocks = form.blocks.map(wanted).filter((block) => block.rows.length > 0);
+  if (blocks.length === 0) {
+    const ids = rowsOf(form).map((row) => row.id);
+    throw new Error(`--only matches none of: ${ids.join(", ")}`);
+  }
+  return { ...form, blocks, secondsPerRun: seconds ?? form.secondsPerRun };
+}
+
+/** Runs a whole benchmark. Its data is gone afterwards, however it ends. */
+export async function runBench(
+  options: BenchOptions,
+  note: (line: string) => void,
+): Promise<Results> {
+  const form = formOf(options);
+  mkdirSync(options.dataDirectory, { recursive: true });
+  requireFreeBytes(options.dataDirectory, 0, options.floorBytes);
+  note("building and fetching what is missing");
+  const loadgen = await buildLoadgen();
+  const mantou = await mantouKind({ executable: options.executable, build: options.build });
+  const kafka = await kafkaKind();
+  const machine = await describeMachine(options.dataDirectory);
+  const dataDirectory = mkdtempSync(join(options.dataDirectory, "mantou-bench-"));
+  const beganAtMs = performance.now();
+  const context: BenchContext = {
+    form,
+    loadgen,
+    kinds: { mantou, kafka },
+    dataDirectory,
+    floorBytes: options.floorBytes,
+    measurements: [],
+    rates: new Map(),
+    note,
+  };
+  try {
+    for (const block of form.blocks) {
+      for (const [index, system] of form.turns.entries()) {
+        note(`${block.name}, turn ${index + 1} of ${form.turns.length}: ${system}`);
+        await runTurn(context, block, system, index);
+      }
+    }
+  } finally {
+    await removeInSteps(dataDirectory);
+  }
+  const { measurements } = context;
+  const lines = summarize(measurements, rowsOf(form));
+  return {
+    format: 1,
+    form: form.name,
+    secondsPerRun: form.secondsPerRun,
+    turns: form.turns,
+    machine,
+    brokers: { mantou: mantou.description, kafka: kafka.description },
+    tookSeconds: Math.round((performance.now() - beganAtMs) / 1000),
+    warnings: warnings(measurements),
+    losses: losses(lines),
+    lines,
+    measurements,
+  };
+}

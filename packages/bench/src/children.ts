@@ -1,0 +1,43 @@
+/** Processes that were started here: a run that is cut short must not leave a broker behind. */
+const running = new Set<Bun.Subprocess>();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+export function guard<T extends Bun.Subprocess>(child: T): T {
+  running.add(child);
+  void child.exited.finally(() => running.delete(child));
+  return child;
+}
+
+/** How a program ended that ran to its end. */
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** user + system CPU of the process, in seconds. */
+  readonly cpuSeconds: number;
+}
+
+/** Runs a program to its end. It is killed when the time is over (code null). */
+export async function run(
+  command: readonly string[],
+  options: { readonly timeoutMs: number; readonly cwd?: string } = { timeoutMs: 60_000 },
+): Promise<Ran> {
+  const child = guard(
+    Bun.spawn([...command], {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: options.timeoutMs,
+      killSignal: "SIGKILL",
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    }),
+  );
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  await child.exited;
+  const micros = child.resourceUsage()?.cpuTime.total ?? 0;
+  return { code: child.exitCode, stdout, stderr, cpuSeconds: Number(micros) / 1e6 };
+}

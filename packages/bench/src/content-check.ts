@@ -1,0 +1,152 @@
+import type { Client, ConsumedRecord } from "@mantou/client";
+import type { LoadReport } from "./loadgen.ts";
+
+/** What was found in a topic after a run. */
+export interface ContentCheck {
+  /** Sum of all end offsets: records that are there. */
+  readonly records: number;
+  /** Of those, how many were read back, with their batches' checksums checked. */
+  readonly sampled: number;
+}
+
+export interface ContentExpectation {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly recordBytes: number;
+  /** What the generator says; of acks=0 it knows only what it has sent. */
+  readonly acknowledged: number;
+  readonly recordsPerBatch: number;
+  /** Batches that may have been sent and not be in `acknowledged`. */
+  readonly batchesUnderWayMax: number;
+}
+
+const PARTITIONS_SAMPLED_MAX = 4;
+const RECORDS_SAMPLED = 1000;
+const READ_TIMEOUT_MS = 30_000;
+
+/** What a produce run of the generator must have left behind. */
+export function expectationOf(
+  report: LoadReport,
+  load: {
+    readonly topic: string;
+    readonly partitions: number;
+    readonly recordBytes: number;
+    readonly connections: number;
+    readonly depth: number;
+  },
+): ContentExpectation {
+  const { topic, partitions, recordBytes, connections, depth } = load;
+  const recordsPerBatch = report.requests === 0 ? 0 : report.records / report.requests;
+  const batchesUnderWayMax = connections * (depth + 1);
+  const acknowledged = report.records;
+  return { topic, partitions, recordBytes, acknowledged, recordsPerBatch, batchesUnderWayMax };
+}
+
+/** What is wrong with the number of records, or null. */
+export function countFault(expected: ContentExpectation, records: number): string | null {
+  const { topic, acknowledged, recordsPerBatch, batchesUnderWayMax } = expected;
+  if (acknowledged === 0) return `${topic}: nothing was acknowledged`;
+  if (records < acknowledged) {
+    return `${topic}: ${acknowledged} records were acknowledged, ${records} are there`;
+  }
+  const most = acknowledged + batchesUnderWayMax * recordsPerBatch;
+  if (records > most) return `${topic}: ${records} records are there, at most ${most} were sent`;
+  if (records % recordsPerBatch !== 0) {
+    return `${topic}: ${records} records are no whole number of batches of ${recordsPerBatch}`;
+  }
+  return null;
+}
+
+/** What is wrong with a stretch of records that was read from `start` on, or null. */
+export function sampleFault(
+  records: readonly ConsumedRecord[],
+  start: number,
+  recordBytes: number,
+): string | null {
+  for (const [index, { topic, partition, offset, value }] of records.entries()) {
+    const at = `${topic}-${partition}`;
+    if (offset !== start + index) return `${at}: offset ${offset} where ${start + index} is due`;
+    // The last record of a batch fills it up and is smaller.
+    const bytes = value?.length ?? -1;
+    if (bytes < 0 || bytes > 2 * recordBytes) return `${at}: offset ${offset} has ${bytes} bytes`;
+  }
+  return null;
+}
+
+/** Checks count, checksums and order of what a run has left. Throws where something is wrong. */
+export async function checkContent(
+  client: Client,
+  expected: ContentExpectation,
+): Promise<ContentCheck> {
+  const { topic, partitions } = expected;
+  const ends = await endOffsets(client, topic, partitions);
+  const records = ends.reduce((sum, end) => sum + end, 0);
+  const fault = countFault(expected, records);
+  if (fault !== null) throw new Error(`the content check failed: ${fault}`);
+  const step = Math.ceil(partitions / PARTITIONS_SAMPLED_MAX);
+  let sampled = 0;
+  for (let partition = 0; partition < partitions; partition += step) {
+    const end = ends[partition] as number;
+    for (const start of new Set([0, Math.max(0, end - RECORDS_SAMPLED)])) {
+      const count = Math.min(RECORDS_SAMPLED, end - start);
+      sampled += await checkStretch(client, expected, partition, start, count);
+    }
+  }
+  return { records, sampled };
+}
+
+/** The sum of the end offsets of a topic. */
+export async function countRecords(
+  client: Client,
+  topic: string,
+  partitions: number,
+): Promise<number> {
+  const ends = await endOffsets(client, topic, partitions);
+  return ends.reduce((sum, end) => sum + end, 0);
+}
+
+/** Numbered records, sent with several batches under way, must come back in their order. */
+export async function checkOrder(client: Client, topic: string): Promise<ContentCheck> {
+  const COUNT = 5000;
+  await client.admin.createTopic({ name: topic, partitions: 1, replicationFactor: 1 });
+  const producer = client.producer({ idempotent: true, batchBytes: 4096 });
+  const numbers = Array.from({ length: COUNT }, (_, number) => number);
+  await producer.sendAll(numbers.map((n) => ({ topic, partition: 0, value: `number ${n}` })));
+  await producer.close();
+  const consumer = client.consumer();
+  consumer.assign([{ topic, partition: 0, from: 0 }]);
+  const records = await consumer.read(COUNT, READ_TIMEOUT_MS);
+  consumer.close();
+  const decoder = new TextDecoder();
+  for (const [index, { value }] of records.entries()) {
+    const text = decoder.decode(value ?? undefined);
+    if (text !== `number ${index}`) {
+      throw new Error(`the content check failed: "${text}" where number ${index} is due`);
+    }
+  }
+  return { records: COUNT, sampled: COUNT };
+}
+
+async function checkStretch(
+  client: Client,
+  { topic, recordBytes }: ContentExpectation,
+  partition: number,
+  start: number,
+  count: number,
+): Promise<number> {
+  if (count === 0) return 0;
+  const consumer = client.consumer({ checkCrc: true });
+  consumer.assign([{ topic, partition, from: start }]);
+  const records = await consumer.read(count, READ_TIMEOUT_MS);
+  consumer.close();
+  const fault = sampleFault(records, start, recordBytes);
+  if (fault !== null) throw new Error(`the content check failed: ${fault}`);
+  return records.length;
+}
+
+function endOffsets(client: Client, topic: string, partitions: number): Promise<number[]> {
+  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  const end = async (partition: number): Promise<number> =>
+    (await client.admin.listOffset(topic, partition, "latest")).offset;
+  return Promise.all(all.map(end));
+}

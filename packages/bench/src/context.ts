@@ -1,0 +1,58 @@
+import type { Client } from "@mantou/client";
+import type { BrokerKind, RunningBroker, System } from "./brokers.ts";
+import { accountCpu } from "./cpu.ts";
+import { syncVolume } from "./disk.ts";
+import type { Measurement, Window } from "./figures.ts";
+import { takeCpuSnapshot, TICKS_PER_SECOND } from "./proc.ts";
+import type { Form, Variant } from "./scenarios.ts";
+
+/** What all turns of a benchmark share. */
+export interface BenchContext {
+  readonly form: Form;
+  readonly loadgen: string;
+  readonly kinds: Readonly<Record<System, BrokerKind>>;
+  /** The folder under which every turn makes its own. */
+  readonly dataDirectory: string;
+  readonly floorBytes: number;
+  /** All that has been measured so far, by all turns. */
+  readonly measurements: Measurement[];
+  /** MB/s of paced rows by id: fixed at their first run, the same for everybody after. */
+  readonly rates: Map<string, number>;
+  readonly note: (line: string) => void;
+}
+
+/** A broker in its turn. */
+export interface Turn {
+  readonly context: BenchContext;
+  readonly index: number;
+  readonly broker: RunningBroker;
+  readonly client: Client;
+  readonly directory: string;
+}
+
+/** The variant under which figures stand that do not depend on a topic's settings. */
+export const plainVariant = (system: System): Variant =>
+  system === "kafka" ? "kafka-stock" : "ours-fsync";
+
+/**
+ * Counts the CPU of what `body` does, and of the writeback behind it: the volume is synced before
+ * and, within the window, after. `body` gives the load generator's own seconds.
+ */
+export async function inWindow<T extends { readonly cpuSeconds: number }>(
+  { broker, directory }: Turn,
+  body: () => Promise<T>,
+): Promise<{ readonly result: T; readonly window: Window }> {
+  await syncVolume(directory);
+  const before = takeCpuSnapshot();
+  const beganAtMs = performance.now();
+  const result = await body();
+  await syncVolume(directory);
+  const wallSeconds = (performance.now() - beganAtMs) / 1000;
+  const cpu = accountCpu(before, takeCpuSnapshot(), {
+    ticksPerSecond: TICKS_PER_SECOND,
+    broker: broker.pid,
+    harness: process.pid,
+    generatorSeconds: result.cpuSeconds,
+  });
+  return { result, window: { cpu, wallSeconds } };
+}

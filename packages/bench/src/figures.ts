@@ -1,0 +1,86 @@
+import { cpus } from "node:os";
+import type { ContentCheck } from "./content-check.ts";
+import type { CpuAccount } from "./cpu.ts";
+import type { Variant } from "./scenarios.ts";
+
+/** The row under which the figures of a broker itself stand. */
+export const BROKER_ROW = "broker";
+
+/** What is told of a run, with how to show it. */
+export interface FigureKind {
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "more" | "less";
+  readonly digits: number;
+}
+
+export const FIGURES = {
+  mbPerSecond: { title: "throughput", unit: "MB/s", better: "more", digits: 0 },
+  cpuPerGb: { title: "machine CPU", unit: "s/GB", better: "less", digits: 2 },
+  ownCpuPerGb: { title: "the process's own CPU", unit: "s/GB", better: "less", digits: 2 },
+  p50Ms: { title: "p50", unit: "ms", better: "less", digits: 2 },
+  p99Ms: { title: "p99", unit: "ms", better: "less", digits: 2 },
+  startMs: { title: "start to first acknowledged produce", unit: "ms", better: "less", digits: 0 },
+  idleMb: { title: "memory, idle", unit: "MB", better: "less", digits: 0 },
+  loadedMb: { title: "memory, most under load", unit: "MB", better: "less", digits: 0 },
+  createMs: { title: "creating them", unit: "ms", better: "less", digits: 0 },
+  idleCpuPercent: {
+    title: "idle CPU of the process",
+    unit: "% of a core",
+    better: "less",
+    digits: 2,
+  },
+  restartMs: { title: "clean restart to first ack", unit: "ms", better: "less", digits: 0 },
+  killedRestartMs: {
+    title: "restart after kill -9 under load",
+    unit: "ms",
+    better: "less",
+    digits: 0,
+  },
+} as const satisfies Record<string, FigureKind>;
+
+export type Figure = keyof typeof FIGURES;
+
+/** One run of one row by one variant. */
+export interface Measurement {
+  readonly row: string;
+  readonly variant: Variant;
+  /** Number of the turn in its block, from 0 on. */
+  readonly turn: number;
+  readonly figures: Readonly<Partial<Record<Figure, number>>>;
+  readonly check?: ContentCheck;
+  /** Share of all processors' time that went to other people's processes, and to the hypervisor. */
+  readonly strangerShare?: number;
+  readonly stealShare?: number;
+}
+
+/** The window that a run's CPU was counted in. */
+export interface Window {
+  readonly cpu: CpuAccount;
+  readonly wallSeconds: number;
+}
+
+/** What of a window's processors others had. */
+export function sharesOf({ cpu, wallSeconds }: Window): {
+  readonly strangerShare: number;
+  readonly stealShare: number;
+} {
+  const available = wallSeconds * cpus().length;
+  return {
+    strangerShare: cpu.strangerSeconds / available,
+    stealShare: cpu.stealSeconds / available,
+  };
+}
+
+/** CPU by the volume that was moved in the window. */
+export function cpuFigures(
+  { cpu }: Window,
+  bytes: number,
+): Partial<Record<"cpuPerGb" | "ownCpuPerGb", number>> {
+  if (bytes <= 0) return {};
+  const gigabytes = bytes / 1e9;
+  return {
+    cpuPerGb: cpu.machineSeconds / gigabytes,
+    ownCpuPerGb: cpu.brokerSeconds / gigabytes,
+  };
+}

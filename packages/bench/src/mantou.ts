@@ -1,0 +1,47 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type BrokerKind, freePorts, HOST, runningBroker } from "./brokers.ts";
+import { guard, run } from "./children.ts";
+import { ROOT, SERVER_MAIN } from "./paths.ts";
+
+const BUILD_TIMEOUT_MS = 1_200_000;
+
+export interface MantouOptions {
+  /** A built executable; the sources of this checkout, run by this Bun, when null. */
+  readonly executable: string | null;
+  /** Builds the native addon first where its sources have changed. */
+  readonly build: boolean;
+}
+
+/** Ours, with its settings as they come. */
+export async function mantouKind(options: MantouOptions): Promise<BrokerKind> {
+  const { executable } = options;
+  if (executable !== null && !existsSync(executable)) throw new Error(`no file ${executable}`);
+  if (executable === null && options.build) await buildAddon();
+  const command = executable === null ? [process.execPath, SERVER_MAIN] : [executable];
+  const commit = await run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]);
+  const how = executable === null ? `from source on Bun ${Bun.version}` : "one executable";
+  return {
+    system: "mantou",
+    description: `mantou ${commit.stdout.trim() || "?"} (native engine, ${how})`,
+    prepare: async () => {},
+    launch: async (dataDirectory) => {
+      const [port] = (await freePorts(1)) as [number];
+      const log = join(dataDirectory, "..", "mantou.log");
+      const flags = ["start", "--listen", `${HOST}:${port}`, "--data-dir", dataDirectory];
+      const spawnedAtMs = performance.now();
+      const stdio: ["ignore", "ignore", Bun.BunFile] = ["ignore", "ignore", Bun.file(log)];
+      const child = guard(Bun.spawn([...command, ...flags], { stdio }));
+      return runningBroker("mantou", port, child, [log], spawnedAtMs);
+    },
+  };
+}
+
+async function buildAddon(): Promise<void> {
+  const script = join(ROOT, "scripts", "build-native.ts");
+  const { code, stderr } = await run([process.execPath, script], {
+    timeoutMs: BUILD_TIMEOUT_MS,
+    cwd: ROOT,
+  });
+  if (code !== 0) throw new Error(`the native addon could not be built:\n${stderr}`);
+}

@@ -1,0 +1,73 @@
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { FREE_BYTES_FLOOR } from "./disk.ts";
+import { ROOT } from "./paths.ts";
+
+export interface BenchOptions {
+  readonly isFull: boolean;
+  /** Only rows whose id matches, or null. */
+  readonly only: RegExp | null;
+  /** Seconds of a run, in place of the form's, or null. */
+  readonly seconds: number | null;
+  readonly dataDirectory: string;
+  readonly outDirectory: string;
+  readonly executable: string | null;
+  readonly build: boolean;
+  readonly floorBytes: number;
+  readonly isHelp: boolean;
+}
+
+export const USAGE = `usage: bun run bench [options]
+
+Starts mantou and Apache Kafka in turn on the same disk, loads both, and compares them.
+Stands alone: stop whatever else uses the machine.
+
+  --full            the long form: the whole matrix, five repetitions; takes hours
+  --only PATTERN    only rows whose id matches this regular expression
+  --seconds S       length of a run, in place of the form's
+  --data-dir DIR    where both keep their data; default: the folder for temporary files
+  --out DIR         where results.json and report.html go; default: dist/bench
+  --mantou FILE     a built executable; default: the sources of this checkout
+  --no-build        take the native addon as it is
+  --floor-gb N      stop below this much free disk space; default 12
+  --help            this text
+`;
+
+/** Throws with a sentence for people where flags are wrong. */
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      full: { type: "boolean", default: false },
+      only: { type: "string" },
+      seconds: { type: "string" },
+      "data-dir": { type: "string", default: tmpdir() },
+      out: { type: "string", default: join(ROOT, "dist", "bench") },
+      mantou: { type: "string" },
+      "no-build": { type: "boolean", default: false },
+      "floor-gb": { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  return {
+    isFull: values.full,
+    only: values.only === undefined ? null : new RegExp(values.only),
+    seconds: positive("--seconds", values.seconds),
+    dataDirectory: resolve(values["data-dir"]),
+    outDirectory: resolve(values.out),
+    executable: values.mantou === undefined ? null : resolve(values.mantou),
+    build: !values["no-build"],
+    floorBytes: (positive("--floor-gb", values["floor-gb"]) ?? FREE_BYTES_FLOOR / 1e9) * 1e9,
+    isHelp: values.help,
+  };
+}
+
+function positive(flag: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new Error(`${flag} takes a number above 0, not "${text}"`);
+  }
+  return value;
+}

@@ -1,0 +1,146 @@
+import { checkContent, countRecords, expectationOf } from "./content-check.ts";
+import { cpuFigures, type Measurement, sharesOf } from "./figures.ts";
+import { runJavaProducer } from "./java-producer.ts";
+import { type LoadReport, runLoad } from "./loadgen.ts";
+import {
+  type FetchRow,
+  type JavaRow,
+  type ProduceRow,
+  type Variant,
+  VARIANTS,
+} from "./scenarios.ts";
+import { median } from "./statistics.ts";
+import { type BenchContext, inWindow, type Turn } from "./context.ts";
+
+const topicOf = (row: string, variant: Variant): string => `${row}.${variant}`;
+const FETCH_DEPTH = 1;
+
+/** Null where the row's pace is a share of something that nobody has measured yet. */
+export async function runProduce(
+  turn: Turn,
+  row: ProduceRow,
+  variant: Variant,
+): Promise<Measurement | null> {
+  const { context, client, broker } = turn;
+  const rate = row.pace === undefined ? null : rateOf(context, row);
+  if (row.pace !== undefined && rate === null) return null;
+  const topic = topicOf(row.id, variant);
+  const { partitions, connections, depth, batchBytes, recordBytes, acks } = row;
+  await createTopic(turn, topic, partitions, variant);
+  const { result, window } = await inWindow(turn, () =>
+    runLoad(context.loadgen, broker.address, {
+      mode: "produce",
+      topic,
+      partitions,
+      connections,
+      depth,
+      batchBytes,
+      recordBytes,
+      acks,
+      seconds: context.form.secondsPerRun,
+      ...(rate === null ? {} : { rate }),
+    }),
+  );
+  const { report } = result;
+  const expected = expectationOf(report, { topic, partitions, recordBytes, connections, depth });
+  // Without answers the generator counts what it has sent, and some of that was cut off.
+  const acknowledged =
+    acks === 0 ? await countRecords(client, topic, partitions) : expected.acknowledged;
+  const check = await checkContent(client, { ...expected, acknowledged });
+  const bytes = (check.records / expected.recordsPerBatch) * (report.bytes / report.requests);
+  return {
+    row: row.id,
+    variant,
+    turn: turn.index,
+    figures: { ...loadFigures(report), ...cpuFigures(window, bytes) },
+    check,
+    ...sharesOf(window),
+  };
+}
+
+/** Reads what a produce row of this turn has left. */
+export async function runFetch(
+  turn: Turn,
+  row: FetchRow,
+  variant: Variant,
+): Promise<Measurement | null> {
+  const { context, broker } = turn;
+  const { partitions, connections } = row;
+  const topic = topicOf(row.source, variant);
+  const { result, window } = await inWindow(turn, () =>
+    runLoad(context.loadgen, broker.address, {
+      mode: "fetch",
+      topic,
+      partitions,
+      connections,
+      depth: FETCH_DEPTH,
+      seconds: context.form.secondsPerRun,
+    }),
+  );
+  const { report } = result;
+  if (report.bytes === 0) throw new Error(`nothing could be fetched from ${topic}`);
+  const figures = { ...loadFigures(report), ...cpuFigures(window, report.bytes) };
+  return { row: row.id, variant, turn: turn.index, figures, ...sharesOf(window) };
+}
+
+export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promise<Measurement> {
+  const { client, broker } = turn;
+  const { partitions, records, recordBytes, batchBytes, codec } = row;
+  const topic = topicOf(row.id, variant);
+  await createTopic(turn, topic, partitions, variant);
+  const load = { topic, records, recordBytes, batchBytes, codec };
+  const { result, window } = await inWindow(turn, () => runJavaProducer(broker.address, load));
+  const check = await checkContent(client, {
+    topic,
+    partitions,
+    recordBytes,
+    acknowledged: result.report.records,
+    recordsPerBatch: 1,
+    batchesUnderWayMax: 0,
+  });
+  const { mbPerSecond, p50Ms, p99Ms } = result.report;
+  const cpu = cpuFigures(window, check.records * recordBytes);
+  return {
+    row: row.id,
+    variant,
+    turn: turn.index,
+    figures: { mbPerSecond, p50Ms, p99Ms, ...cpu },
+    check,
+    ...sharesOf(window),
+  };
+}
+
+function loadFigures(report: LoadReport) {
+  const { mbPerSecond, latencyUs } = report;
+  if (report.unanswered > 0) throw new Error("the broker left requests without an answer");
+  return { mbPerSecond, p50Ms: latencyUs.p50 / 1000, p99Ms: latencyUs.p99 / 1000 };
+}
+
+async function createTopic(
+  { client }: Turn,
+  name: string,
+  partitions: number,
+  variant: Variant,
+): Promise<void> {
+  const { configs } = VARIANTS[variant];
+  await client.admin.createTopic({ name, partitions, replicationFactor: 1, configs });
+  // Until every partition has a leader; the load generator does not ask again.
+  await countRecords(client, name, partitions);
+}
+
+function rateOf({ measurements, rates }: BenchContext, row: ProduceRow): number | null {
+  const known = rates.get(row.id);
+  if (known !== undefined || row.pace === undefined) return known ?? null;
+  const { row: source, variants, share } = row.pace;
+  const peaks: number[] = [];
+  for (const variant of variants) {
+    const values = measurements
+      .filter((measurement) => measurement.row === source && measurement.variant === variant)
+      .flatMap(({ figures }) => figures.mbPerSecond ?? []);
+    if (values.length === 0) return null;
+    peaks.push(median(values));
+  }
+  const rate = share * Math.min(...peaks);
+  rates.set(row.id, rate);
+  return rate;
+}

@@ -1,0 +1,303 @@
+import type { System } from "./brokers.ts";
+
+/** A broker in one of the two ways in which it can treat the disk. */
+export type Variant = "kafka-stock" | "kafka-flush1" | "ours-fsync" | "ours-page-cache";
+
+export interface VariantFacts {
+  readonly system: System;
+  readonly title: string;
+  /** Settings of the topics that are loaded. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+export const VARIANTS: Readonly<Record<Variant, VariantFacts>> = {
+  "kafka-stock": { system: "kafka", title: "Kafka, stock", configs: {} },
+  "kafka-flush1": {
+    system: "kafka",
+    title: "Kafka, flush.messages=1",
+    configs: { "flush.messages": "1" },
+  },
+  "ours-fsync": {
+    system: "mantou",
+    title: "mantou, fsync",
+    configs: { "mantou.durability": "fsync" },
+  },
+  "ours-page-cache": {
+    system: "mantou",
+    title: "mantou, page cache",
+    configs: { "mantou.durability": "page-cache" },
+  },
+};
+
+export const ALL_VARIANTS = Object.keys(VARIANTS) as readonly Variant[];
+
+interface Row {
+  /** Unique in a form; a row that stands in two blocks is the same row. */
+  readonly id: string;
+  readonly title: string;
+  readonly variants: readonly Variant[];
+}
+
+/** Producing as fast as answers come back, or at a share of a peak that was measured before. */
+export interface ProduceRow extends Row {
+  readonly kind: "produce" | "paced";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly recordBytes: number;
+  readonly acks: -1 | 0 | 1;
+  readonly connections: number;
+  readonly depth: number;
+  readonly pace?: Pace;
+}
+
+export interface Pace {
+  /** The row, and of its variants the slowest, of whose throughput `share` is taken. */
+  readonly row: string;
+  readonly variants: readonly Variant[];
+  readonly share: number;
+}
+
+/** Reading, in a loop, what a produce row has left in the page cache. */
+export interface FetchRow extends Row {
+  readonly kind: "fetch";
+  readonly source: string;
+  readonly partitions: number;
+  readonly connections: number;
+}
+
+/** kafka-producer-perf-test. */
+export interface JavaRow extends Row {
+  readonly kind: "java";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly recordBytes: number;
+  readonly records: number;
+  readonly codec: "none" | "lz4" | "zstd";
+}
+
+/** Many partitions: creating them, standing still, and starting again with them. */
+export interface PartitionsRow extends Row {
+  readonly kind: "partitions";
+  readonly partitions: number;
+}
+
+export type ScenarioRow = ProduceRow | FetchRow | JavaRow | PartitionsRow;
+
+/** Rows that share the life of a broker, from its start to the removal of its data. */
+export interface Block {
+  readonly name: string;
+  readonly rows: readonly ScenarioRow[];
+}
+
+export interface Form {
+  readonly name: "quick" | "full";
+  /** Which broker runs in each turn: every repetition has one of each, and the order alternates. */
+  readonly turns: readonly System[];
+  readonly secondsPerRun: number;
+  readonly warmupSeconds: number;
+  /** How long a started broker stands still before its memory is read. */
+  readonly idleSeconds: number;
+  readonly blocks: readonly Block[];
+}
+
+const KB = 1024;
+
+export const produceRowId = (partitions: number, batchKb: number): string =>
+  `produce-${partitions}p-${batchKb}k`;
+
+function produceRow(
+  partitions: number,
+  batchKb: number,
+  changes: Partial<ProduceRow> = {},
+): ProduceRow {
+  const title = `${partitions} ${partitions === 1 ? "partition" : "partitions"}, ${batchKb} KB`;
+  return {
+    id: produceRowId(partitions, batchKb),
+    title: `produce, ${title}`,
+    kind: "produce",
+    variants: ALL_VARIANTS,
+    partitions,
+    batchBytes: batchKb * KB,
+    recordBytes: KB,
+    acks: -1,
+    connections: 8,
+    depth: 5,
+    ...changes,
+  };
+}
+
+/** At half of what stock Kafka and Kafka with flush.messages=1 can do, each. */
+function pacedRows(partitions: number, batchKb: number): ProduceRow[] {
+  const of = produceRow(partitions, batchKb);
+  const row = (against: "stock" | "flush1", variants: readonly Variant[]): ProduceRow => {
+    const pace = { row: of.id, variants: [`kafka-${against}` as const], share: 0.5 };
+    const whose = against === "stock" ? "stock Kafka's peak" : "Kafka flush.messages=1's peak";
+    const title = `${of.title}, at half of ${whose}`;
+    return {
+      ...of,
+      id: `half-${against}-${partitions}p-${batchKb}k`,
+      title,
+      kind: "paced",
+      pace,
+      variants,
+    };
+  };
+  return [
+    row("stock", ["kafka-stock", "ours-fsync", "ours-page-cache"]),
+    row("flush1", ["kafka-flush1", "ours-fsync"]),
+  ];
+}
+
+function fetchRow(partitions: number, batchKb: number, connections: number): FetchRow {
+  const source = produceRowId(partitions, batchKb);
+  const readers = connections === 1 ? "1 reader" : `${connections} readers`;
+  return {
+    id: `fetch-${partitions}p-${batchKb}k-${connections}c`,
+    title: `fetch from cache, ${partitions} p, ${batchKb} KB batches, ${readers}`,
+    kind: "fetch",
+    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+    source,
+    partitions,
+    connections,
+  };
+}
+
+function javaRow(batchKb: number, records: number, changes: Partial<JavaRow> = {}): JavaRow {
+  return {
+    id: `java-16p-${batchKb}k`,
+    title: `Java producer, 16 partitions, ${batchKb} KB`,
+    kind: "java",
+    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+    partitions: 16,
+    batchBytes: batchKb * KB,
+    recordBytes: KB,
+    records,
+    codec: "none",
+    ...changes,
+  };
+}
+
+const quickRows: readonly ScenarioRow[] = [
+  produceRow(1, 64),
+  produceRow(16, 64),
+  produceRow(1, 16),
+  produceRow(16, 16),
+  ...pacedRows(16, 64),
+  fetchRow(16, 64, 8),
+];
+
+export const QUICK: Form = {
+  name: "quick",
+  turns: ["kafka", "mantou", "mantou", "kafka"],
+  secondsPerRun: 2,
+  warmupSeconds: 4,
+  idleSeconds: 2,
+  blocks: [{ name: "quick", rows: quickRows }],
+};
+
+const latencyRows = [0.1, 0.25, 0.5, 0.75, 0.9].map((share): ProduceRow => {
+  const of = produceRow(16, 64);
+  const percent = Math.round(share * 100);
+  return {
+    ...of,
+    id: `latency-16p-64k-${percent}`,
+    title: `${of.title}, at ${percent} % of the lowest peak but flush.messages=1`,
+    kind: "paced",
+    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+    pace: { row: of.id, variants: ["kafka-stock", "ours-fsync", "ours-page-cache"], share },
+  };
+});
+
+const acksRows = ([1, 0] as const).map((acks) =>
+  produceRow(16, 64, {
+    id: `produce-16p-64k-acks${acks}`,
+    title: `produce, 16 partitions, 64 KB, acks=${acks}`,
+    acks,
+    variants: ["kafka-stock", "ours-fsync"],
+  }),
+);
+
+const recordRows = [100, 10 * KB].map((recordBytes) =>
+  produceRow(16, 64, {
+    id: `produce-16p-64k-${recordBytes}b`,
+    title: `produce, 16 partitions, 64 KB, records of ${recordBytes} B`,
+    recordBytes,
+  }),
+);
+
+const connectionRows = [1000, 5000].map((connections) =>
+  produceRow(16, 16, {
+    id: `produce-16p-16k-${connections}c`,
+    title: `produce, 16 partitions, 16 KB, ${connections} connections`,
+    connections,
+    depth: 1,
+    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+  }),
+);
+
+const partitionsRow = (partitions: number): PartitionsRow => ({
+  id: `partitions-${partitions}`,
+  title: `${partitions} partitions`,
+  kind: "partitions",
+  variants: ["kafka-stock", "ours-fsync"],
+  partitions,
+});
+
+/** Batches of one size at 1, 16 and 128 partitions. */
+const sizeBlock = (batchKb: number): Block => ({
+  name: `${batchKb} KB`,
+  rows: [
+    ...[1, 16, 128].map((partitions) => produceRow(partitions, batchKb)),
+    ...(batchKb === 256 ? [] : pacedRows(16, batchKb)),
+    ...(batchKb === 64 ? [fetchRow(16, 64, 8), ...[1, 4, 16].map((n) => fetchRow(1, 64, n))] : []),
+  ],
+});
+
+export const FULL: Form = {
+  name: "full",
+  turns: [
+    "kafka",
+    "mantou",
+    "mantou",
+    "kafka",
+    "kafka",
+    "mantou",
+    "mantou",
+    "kafka",
+    "kafka",
+    "mantou",
+  ],
+  secondsPerRun: 4,
+  warmupSeconds: 10,
+  idleSeconds: 5,
+  blocks: [
+    sizeBlock(64),
+    sizeBlock(16),
+    sizeBlock(256),
+    { name: "acks and records", rows: [...acksRows, ...recordRows] },
+    { name: "latency", rows: [produceRow(16, 64), ...latencyRows] },
+    { name: "connections", rows: connectionRows },
+    {
+      name: "Java",
+      rows: [
+        javaRow(64, 1_000_000),
+        javaRow(16, 500_000),
+        javaRow(64, 500_000, { id: "java-16p-64k-lz4", title: "Java producer, lz4", codec: "lz4" }),
+        javaRow(64, 500_000, {
+          id: "java-16p-64k-zstd",
+          title: "Java producer, zstd",
+          codec: "zstd",
+        }),
+      ],
+    },
+    { name: "1,000 partitions", rows: [partitionsRow(1000)] },
+    { name: "10,000 partitions", rows: [partitionsRow(10_000)] },
+  ],
+};
+
+/** All rows of a form, each once. */
+export function rowsOf(form: Form): ScenarioRow[] {
+  const rows = new Map<string, ScenarioRow>();
+  for (const block of form.blocks) for (const row of block.rows) rows.set(row.id, row);
+  return [...rows.values()];
+}

@@ -1,0 +1,126 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { BrokerKind, System } from "./brokers.ts";
+import { checkOrder } from "./content-check.ts";
+import { type BenchContext, plainVariant, type Turn } from "./context.ts";
+import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
+import { BROKER_ROW, type Figure, type Measurement } from "./figures.ts";
+import { connectWhenReady, measureFirstAck } from "./first-answer.ts";
+import { runLoad } from "./loadgen.ts";
+import { residentBytes, watchResident } from "./proc.ts";
+import { runPartitions } from "./run-partitions.ts";
+import { runFetch, runJava, runProduce } from "./run-row.ts";
+import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
+
+const FIRST_TOPIC = "first";
+/** What a turn's run may write: more than any disk here takes in a second. */
+const BYTES_PER_SECOND_MAX = 1.5e9;
+const MB = 1e6;
+
+/** Starts a broker on an empty folder, runs a block's rows, stops it and removes its data. */
+export async function runTurn(
+  context: BenchContext,
+  block: Block,
+  system: System,
+  index: number,
+): Promise<void> {
+  const directory = join(context.dataDirectory, `${system}-${index}`);
+  const data = join(directory, "data");
+  mkdirSync(data, { recursive: true });
+  const kind = context.kinds[system];
+  try {
+    requireFreeBytes(directory, 0, context.floorBytes);
+    await kind.prepare(data);
+    const partitionRows = block.rows.filter((row) => row.kind === "partitions");
+    if (partitionRows.length > 0) {
+      for (const row of partitionRows) await runPartitions(context, kind, data, row, index);
+      return;
+    }
+    await makeFirstTopic(kind, data);
+    await syncVolume(directory);
+    await runRows(context, kind, data, block, index);
+  } finally {
+    await removeInSteps(directory);
+    await syncVolume(context.dataDirectory);
+  }
+}
+
+/** So that the start that is measured is one on a folder that has been used. */
+async function makeFirstTopic(kind: BrokerKind, data: string): Promise<void> {
+  const broker = await kind.launch(data);
+  try {
+    const client = await connectWhenReady(broker);
+    await client.admin.createTopic({ name: FIRST_TOPIC, partitions: 1, replicationFactor: 1 });
+    await client.close();
+  } finally {
+    await broker.stop();
+  }
+}
+
+async function runRows(
+  context: BenchContext,
+  kind: BrokerKind,
+  data: string,
+  block: Block,
+  index: number,
+): Promise<void> {
+  const { system } = kind;
+  const broker = await kind.launch(data);
+  try {
+    const startMs = await measureFirstAck(broker, FIRST_TOPIC);
+    await Bun.sleep(context.form.idleSeconds * 1000);
+    const idleMb = residentBytes(broker.pid) / MB;
+    const client = await connectWhenReady(broker);
+    const turn: Turn = { context, index, broker, client, directory: data };
+    const resident = watchResident(broker.pid);
+    await checkOrder(client, "numbered");
+    await warmUp(turn);
+    for (const row of block.rows) {
+      for (const variant of row.variants) {
+        if (VARIANTS[variant].system === system) await runRow(turn, row, variant);
+      }
+    }
+    const figures = { startMs, idleMb, loadedMb: resident.stop() / MB };
+    record(turn, { row: BROKER_ROW, variant: plainVariant(system), turn: index, figures });
+    await client.close();
+  } catch (error) {
+    context.note(await broker.log());
+    throw error;
+  } finally {
+    await broker.stop();
+  }
+}
+
+/** Virtual machines compile what runs often; nobody is measured before that. */
+async function warmUp({ context, broker, client }: Turn): Promise<void> {
+  const topic = "warm-up";
+  const partitions = 16;
+  await client.admin.createTopic({ name: topic, partitions, replicationFactor: 1 });
+  const load = { mode: "produce", topic, partitions, connections: 8, depth: 5 } as const;
+  // Two thirds at a size that makes many requests of few bytes: it warms most for its volume.
+  const { warmupSeconds } = context.form;
+  const small = { ...load, batchBytes: 16_384, seconds: (warmupSeconds * 2) / 3 };
+  await runLoad(context.loadgen, broker.address, small);
+  await runLoad(context.loadgen, broker.address, { ...load, seconds: warmupSeconds / 3 });
+}
+
+async function runRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<void> {
+  const { context, directory } = turn;
+  const bytes = context.form.secondsPerRun * BYTES_PER_SECOND_MAX;
+  requireFreeBytes(directory, row.kind === "fetch" ? 0 : bytes, context.floorBytes);
+  let measurement: Measurement | null;
+  if (row.kind === "fetch") measurement = await runFetch(turn, row, variant);
+  else if (row.kind === "java") measurement = await runJava(turn, row, variant);
+  else if (row.kind === "partitions") measurement = null;
+  else measurement = await runProduce(turn, row, variant);
+  if (measurement !== null) record(turn, measurement);
+}
+
+function record({ context }: Turn, measurement: Measurement): void {
+  context.measurements.push(measurement);
+  const entries = Object.entries(measurement.figures) as [Figure, number][];
+  const words = entries.map(([figure, value]) => `${figure} ${value.toFixed(2)}`);
+  context.note(
+    `${measurement.variant.padEnd(16)} ${measurement.row.padEnd(24)} ${words.join("  ")}`,
+  );
+}
