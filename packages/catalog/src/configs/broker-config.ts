@@ -5,6 +5,9 @@ import { integerOf, isTrue, listItems, refusal } from "./definition.ts";
 import { type ListenerAddress, parseListeners } from "./listeners.ts";
 import { unknownName } from "./suggest.ts";
 
+/** Bytes of the size that precedes every request. */
+const FRAME_PREFIX_BYTES = 4;
+
 /** The settings of one broker, typed. Times in milliseconds, sizes in bytes. */
 export interface BrokerConfig {
   /** What was given at start (file, environment, flags), checked, by name. */
@@ -71,9 +74,11 @@ export function parseBrokerConfig(
   for (const { name } of config.advertisedListeners) {
     if (!names.has(name)) faults.push(`advertised.listeners: ${name} is not one of listeners`);
   }
-  if (config.arenaBytes < config.socketRequestMaxBytes) {
-    const least = config.socketRequestMaxBytes;
-    faults.push(`mantou.arena.bytes: must hold one request, socket.request.max.bytes is ${least}`);
+  if (config.arenaBytes / 2 - FRAME_PREFIX_BYTES < config.socketRequestMaxBytes) {
+    const most = config.socketRequestMaxBytes;
+    faults.push(
+      `mantou.arena.bytes: half of it must hold one request, socket.request.max.bytes is ${most}`,
+    );
   }
   return faults.length > 0 ? err(faults) : ok(config);
 }

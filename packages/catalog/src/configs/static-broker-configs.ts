@@ -24,6 +24,14 @@ const oneDirectory: Check = (value) => {
   return items.length === 1 ? null : "names several directories; this version uses one";
 };
 
+const MIB = 1024 * 1024;
+/** The arena is cut into steps of a mebibyte, and its offsets are unsigned 32-bit numbers. */
+const arenaSize: Check = (value) => {
+  const reason = int(32 * MIB, 4095 * MIB)(value);
+  if (reason !== null) return reason;
+  return Number(value) % MIB === 0 ? null : `is not a multiple of ${MIB}`;
+};
+
 /** Fixed at start: where the broker is, what it listens on, what memory it takes. */
 export const staticBrokerConfigs: readonly ConfigDefinition[] = [
   define("node.id", ConfigType.INT, "1", int(0), "The number of this node in the cluster."),
@@ -81,7 +89,7 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
     ConfigType.INT,
     "65536",
     int(1, 1_000_000),
-    "Most connections at a time, over all listeners.",
+    "Most connections at a time, over all listeners; fewer where the process may open fewer files.",
   ),
   define(
     "max.connections.per.ip",
@@ -129,8 +137,8 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
     "mantou.arena.bytes",
     ConfigType.LONG,
     "268435456",
-    long(16 * 1024 * 1024),
-    "Memory in which requests arrive. Connections wait while it is full.",
+    arenaSize,
+    "Memory in which requests arrive; a request may take half of it. Connections wait while it is full.",
   ),
   define(
     "mantou.connection.quota.bytes",

@@ -92,7 +92,22 @@ describe("parseBrokerConfig", () => {
   });
 
   test("a request must fit into the arena", () => {
-    expect(errorsOf({ "mantou.arena.bytes": "16777216" })[0]).toContain("must hold one request");
+    // The engine keeps half of the arena free for one request, the largest that is allowed.
+    const mebibytes = (count: number): string => String(count * 1024 * 1024);
+    const errorsWith = (arena: string, request: string): readonly string[] =>
+      errorsOf({ "mantou.arena.bytes": arena, "socket.request.max.bytes": request });
+    expect(errorsWith(mebibytes(128), mebibytes(100))[0]).toContain("must hold one request");
+    expect(errorsWith(mebibytes(128), mebibytes(64))[0]).toContain("must hold one request");
+    expect(errorsWith(mebibytes(128), mebibytes(63))).toEqual([]);
+  });
+
+  test("an arena has whole mebibytes, and less than four gibibytes", () => {
+    const errorsWith = (arena: number): readonly string[] =>
+      errorsOf({ "mantou.arena.bytes": String(arena) });
+    expect(errorsWith(268_435_456)).toEqual([]);
+    expect(errorsWith(268_435_457)[0]).toContain("is not a multiple of 1048576");
+    expect(errorsWith(2 ** 32)[0]).toContain("above the largest value");
+    expect(errorsWith(2 ** 24)[0]).toContain("below the smallest value");
   });
 });
 
