@@ -10,6 +10,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** Settings reach further than the engine's unsigned 32-bit numbers, which is as good as ever. */
+const atMost32Bits = (value: number): number => Math.min(value, 0xffff_ffff);
+
 /** Puts a broker together on the native engine and starts it. Throws IoError for a person. */
 export async function startServer(config: BrokerConfig, logger: Logger): Promise<Server> {
   const startedMs = performance.now();
@@ -18,10 +21,11 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
     network: {
       connectionsMax: config.maxConnections,
       connectionsPerIpMax: config.maxConnectionsPerIp,
-      idleTimeoutMs: config.connectionsMaxIdleMs,
-      connectionQuotaBytes: config.connectionQuotaBytes,
-      outputQuotaBytes: config.outputQuotaBytes,
+      idleTimeoutMs: atMost32Bits(config.connectionsMaxIdleMs),
+      connectionQuotaBytes: atMost32Bits(config.connectionQuotaBytes),
+      outputQuotaBytes: atMost32Bits(config.outputQuotaBytes),
     },
+    report: (text) => logger.error("engine", { reason: text }),
   });
   const broker = new Broker(io, config, systemAmbient(logger));
   await broker.start();

@@ -38,6 +38,9 @@ export function parseStartOptions(
   const flags = parseFlags(argv);
   if (!flags.ok) return flags;
   const { values } = flags.value;
+  // Whoever asks for help may have got something else wrong.
+  const defaults = parseBrokerConfig([]);
+  if (values.help === true && defaults.ok) return ok({ help: true, config: defaults.value });
   const entries: Entry[] = [];
   if (values.config !== undefined) {
     const file = readConfigFile(values.config, readText);
@@ -54,7 +57,7 @@ export function parseStartOptions(
   entries.push(["log.dirs", resolve(relative.value.logDir)]);
   const config = parseBrokerConfig(entries);
   if (!config.ok) return config;
-  return ok({ help: values.help ?? false, config: config.value });
+  return ok({ help: false, config: config.value });
 }
 
 interface Flags {

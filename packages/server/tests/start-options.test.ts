@@ -60,6 +60,11 @@ test("each mistake is one line that says what, and what to do", () => {
   }
 });
 
+test("help comes before any mistake", () => {
+  const options = parseStartOptions(["--help"], { MANTOU_NONSENSE: "1" }, noFile);
+  expect(options).toMatchObject({ ok: true, value: { help: true } });
+});
+
 test("an unknown environment variable is a mistake too", () => {
   expect(faults([], { MANTOU_NUM_PARTITION: "3" })[0]).toContain("num.partitions");
 });
