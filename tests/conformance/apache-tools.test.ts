@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Client } from "@mantou/client";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
+import { readOurs } from "./reading.ts";
 import { type KafkaTool, apacheKafkaUnavailable, runKafkaTool } from "./apache-kafka/index.ts";
 
 /** Apache's command line tools against a broker of ours. */
@@ -118,5 +119,30 @@ function toolTests(): void {
     expect(places.size).toBe(1000);
     const summary = events.find(({ name }) => name === "tool_data");
     expect(summary).toMatchObject({ sent: 1000, acked: 1000 });
+  });
+
+  test("a Java producer goes on over kill -9: nothing lost, doubled or reordered", async () => {
+    await client.admin.createTopic({ name: "restarted", partitions: 1 });
+    const config = join(folder.path, "producer.properties");
+    // The tool turns retries off, and with them idempotence, where it is not told otherwise.
+    await Bun.write(config, "retries=2147483647\nenable.idempotence=true\nlinger.ms=5\n");
+    const count = 4000;
+    const producing = tool("kafka-verifiable-producer", [
+      ...["--topic", "restarted", "--max-messages", String(count), "--throughput", "1500"],
+      ...["--acks", "-1", "--command-config", config],
+    ]);
+    const end = async () => (await client.admin.listOffset("restarted", 0, "latest")).offset;
+    const deadlineMs = performance.now() + 30_000;
+    while ((await end()) < 500 && performance.now() < deadlineMs) await Bun.sleep(10);
+    const { port } = broker;
+    await broker.kill();
+    client.abort();
+    broker = await BrokerProcess.start({ dataDirectory: folder.path, port });
+    client = await Client.connect({ brokers: broker.address });
+    expect(await end()).toBeLessThan(count);
+    expect(await producing).toContain(`"acked":${count}`);
+    const records = await readOurs(broker.address, "restarted", 0, count + 1, 3000);
+    const values = records.map(({ value }) => Buffer.from(value ?? "", "base64").toString());
+    expect(values).toEqual(Array.from({ length: count }, (_, index) => String(index)));
   });
 }

@@ -123,6 +123,17 @@ function codecTests(client: ForeignClient): void {
     }
   }
 
+  test("a topic that looks into every record takes them all", async () => {
+    const topic = await newTopic({ "mantou.validate.records": "true" });
+    const sent: DriverRecord[] = [];
+    for (const codec of client.codecs) {
+      const records = recordSet(0, now, 46, client.nullHeaders);
+      await produce(client, { topic, records, codec });
+      sent.push(...records);
+    }
+    expect(await readOurs(broker.address, topic, 0, sent.length)).toEqual(readsAs(sent, 0));
+  });
+
   test("acks=0", async () => {
     const topic = await newTopic();
     const records = recordSet(0, now, 43, client.nullHeaders);

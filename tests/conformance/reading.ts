@@ -3,23 +3,23 @@ import { decodeBatches, type DecodedBatch, ErrorCode, fetchApi, type Span } from
 import type { ReadRecord } from "./driver-process.ts";
 import { base64 } from "./record-set.ts";
 
-const DEADLINE_MS = 30_000;
-
 /**
  * Reads a partition from its start with our own client, which checks every CRC. On a connection of
- * its own: a fetch that waits would hold back what is asked behind it.
+ * its own: a fetch that waits would hold back what is asked behind it. Ends with fewer records
+ * than `count` when the time is over.
  */
 export async function readOurs(
   address: string,
   topic: string,
   partition: number,
   count: number,
+  timeoutMs = 30_000,
 ): Promise<ReadRecord[]> {
   const client = await Client.connect({ brokers: address });
   const consumer = client.consumer({ partitionBytesMax: 8_000_000 });
   consumer.assign([{ topic, partition, from: 0 }]);
   const found: ReadRecord[] = [];
-  const deadlineMs = performance.now() + DEADLINE_MS;
+  const deadlineMs = performance.now() + timeoutMs;
   const encode = (bytes: Uint8Array | null) => (bytes === null ? null : base64(bytes));
   while (found.length < count && performance.now() < deadlineMs) {
     for (const one of await consumer.poll({ timeoutMs: 500 })) {
