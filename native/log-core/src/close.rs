@@ -12,6 +12,8 @@ use crate::segment_files::spill;
 
 /// Carries the closing request out, on the writer's thread, behind everything that was queued.
 pub fn close_store(core: &Core, request: u64) {
+    core.opens.close();
+    core.opens.wait_idle();
     core.flush.barrier();
     core.flush.close();
     core.zeroes.close();

@@ -68,7 +68,9 @@ impl Writer<'_> {
             });
             return;
         }
-        if log.lock().status != Status::Online {
+        // What frees space also works on a log that space, or a write, has failed.
+        let frees = matches!(command, Command::Trim { .. } | Command::Retain { .. });
+        if log.lock().status != Status::Online && !frees {
             let text = format!("{} is offline; open it again", log.name());
             return core.complete(request, Err(StoreError::new("OFFLINE", text)));
         }
@@ -377,7 +379,7 @@ impl Writer<'_> {
         if count == 0 {
             return Ok(Reply::State(log.state()));
         }
-        if count == views.len() {
+        if count == views.len() && log.lock().status == Status::Online {
             self.settle(log);
             self.roll_active(log)?;
         }
@@ -430,6 +432,11 @@ impl Writer<'_> {
         delay_ms: u64,
     ) -> io::Result<()> {
         let folder = log.folder(&self.core.directory);
+        let delay_ms = if self.core.space.is_low() {
+            0
+        } else {
+            delay_ms
+        };
         for segment in segments {
             let base = segment.base_offset;
             self.core.zeroes.clear_way(segment.key, 0, u64::MAX);
@@ -482,6 +489,7 @@ impl Writer<'_> {
             Ok(()) => {
                 let synced = self.core.vfs.fsync_dir(&self.core.directory);
                 synced.map_err(|error| failed(log, &error))?;
+                let delay = if self.core.space.is_low() { 0 } else { delay };
                 renamed = Some((deleted, delay));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

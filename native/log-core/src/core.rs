@@ -17,6 +17,7 @@ use crate::janitor::JanitorQueue;
 use crate::log::{Log, Segment, Status};
 use crate::marks::DurableMarks;
 use crate::names::SYNC_FAILED;
+use crate::open::OpenQueue;
 use crate::readers::ReadQueue;
 use crate::small_files::FileQueue;
 use crate::space::Space;
@@ -78,6 +79,7 @@ pub struct Core {
     pub readers: ReadQueue,
     pub janitor: JanitorQueue,
     pub small_files: FileQueue,
+    pub opens: OpenQueue,
     pub deletes: DeleteQueue,
     pub totals: Totals,
     pub recovery: RecoveryContext,
@@ -142,6 +144,7 @@ impl Core {
             readers: ReadQueue::default(),
             janitor: JanitorQueue::default(),
             small_files: FileQueue::default(),
+            opens: OpenQueue::default(),
             deletes: DeleteQueue::default(),
             totals: Totals::default(),
             recovery: parts.recovery,
@@ -272,6 +275,7 @@ impl Core {
         self.zeroes.close();
         self.readers.close();
         self.small_files.close();
+        self.opens.close();
         self.deletes.close();
         self.janitor.close();
     }

@@ -511,6 +511,11 @@ fn give_checked(
         }
     }
     remember(core, log, task, &range);
+    // Whoever reads cold data mostly goes on.
+    let ahead = task.bytes_max.min(task.view.bytes - range.to);
+    if ahead > 0 {
+        file.read_ahead(range.to, ahead);
+    }
     Ok(Step::Done(pin(segment, file, &range)))
 }
 

@@ -55,6 +55,7 @@ impl Store {
         store.spawn("log-zeroer", zeroer::run)?;
         store.spawn("log-janitor", janitor::run)?;
         store.spawn("log-files", small_files::run)?;
+        store.spawn("log-opener", open::run)?;
         store.spawn("log-deleter", |core| {
             deleter::run(&*core.vfs, &core.deletes)
         })?;
@@ -94,10 +95,10 @@ impl Store {
 
     /// Queues batches; never waits. What happens to them comes as events.
     pub fn append(&self, rows: &mut Vec<AppendRow>) {
-        let mut logs: Vec<LogId> = rows.iter().map(|row| row.log).collect();
         if self.core.queue.append(rows) {
             return;
         }
+        let mut logs: Vec<LogId> = rows.drain(..).map(|row| row.log).collect();
         logs.sort_unstable();
         logs.dedup();
         for log in logs {
@@ -125,7 +126,14 @@ impl Store {
     /// Changes what governs a log from the next append on.
     pub fn configure(&self, log: LogId, config: LogConfig) {
         if let Some(log) = self.core.log(log) {
-            log.lock().config = config;
+            let mut inner = log.lock();
+            if config.durability != inner.config.durability
+                && let Some(active) = inner.active.as_mut()
+            {
+                // Bytes that were never synced must not hide behind the flush of a few ranges.
+                active.ahead = (0, 0);
+            }
+            inner.config = config;
         }
     }
 
@@ -171,16 +179,8 @@ impl Store {
             ));
         }
         match command {
-            Command::OpenLogs(specs) => {
-                let spawned = self.spawn("log-open", move |core| {
-                    core.complete(request, open::open_logs(core, &specs));
-                    core.sink.burst_end();
-                });
-                if let Err(error) = spawned {
-                    core.complete(request, Err(error));
-                    core.sink.burst_end();
-                }
-            }
+            // Behind all rows that are queued: those of a log that failed are refused first.
+            Command::OpenLogs(specs) => self.queue(Item::Open { request, specs }),
             Command::Checkpoint => core.janitor.push(Chore::Checkpoint { request }),
             Command::Close => {
                 self.closing.store(true, Ordering::Release);
@@ -206,7 +206,10 @@ impl Store {
 
     fn queue(&self, item: Item) {
         if let Err(item) = self.core.queue.push(item) {
-            let (Item::Command { request, .. } | Item::Close { request }) = item else {
+            let (Item::Command { request, .. }
+            | Item::Open { request, .. }
+            | Item::Close { request }) = item
+            else {
                 return;
             };
             let error = StoreError::new("CLOSED", "the store is closed");

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::api::{AppendRow, Command, Event, LogId, StoreCode};
+use crate::api::{AppendRow, Command, Event, LogId, LogSpec, StoreCode};
 use crate::core::Core;
 use crate::flush::Dirty;
 use crate::log::{Log, Status};
@@ -21,6 +21,11 @@ pub enum Item {
         request: u64,
         log: LogId,
         command: Command,
+    },
+    /// Opens logs, behind everything that was queued before.
+    Open {
+        request: u64,
+        specs: Vec<LogSpec>,
     },
     /// Everything before it has been carried out: ends the thread.
     Close {
@@ -58,12 +63,10 @@ impl WriteQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes all rows over. False where the store is closed: the rows are dropped.
+    /// Takes all rows over. False where the store is closed: the rows are left.
     pub fn append(&self, rows: &mut Vec<AppendRow>) -> bool {
         let mut queue = self.lock();
         if queue.closed {
-            drop(queue);
-            rows.clear();
             return false;
         }
         queue.rows += rows.len() as u64;
@@ -191,6 +194,10 @@ pub fn run(core: &Core) -> Option<u64> {
                     writer.write_log(log);
                     writer.execute(request, log, command);
                 }
+                Item::Open { request, specs } => {
+                    writer.write_all();
+                    core.opens.push(core, request, specs);
+                }
                 Item::Close { request } => closing = Some(request),
             }
         }
@@ -280,34 +287,53 @@ impl Writer<'_> {
         if rows.is_empty() {
             return;
         }
-        if let Some(code) = self.core.fault() {
-            let detail = "the data directory failed; nothing is appended to it".to_owned();
-            self.core.fail_log(log, code, detail);
-        }
-        if log.lock().status == Status::Online {
-            let is_metadata = &*log.topic == METADATA_TOPIC;
-            let space = &self.core.space;
-            let refused = rows
-                .iter()
-                .position(|row| !is_metadata && space.admit(row.number) == Admission::Refuse);
-            if let Some(refused) = refused {
-                rows.truncate(refused);
+        let status = log.lock().status;
+        match (status, self.core.fault()) {
+            (Status::Online, None) => self.write_online(log, rows),
+            (Status::Online, Some(code)) => {
+                let detail = "the data directory failed; nothing is appended to it".to_owned();
+                self.core.fail_log(log, code, detail);
             }
-            let written = if rows.is_empty() {
-                Ok(())
-            } else {
-                self.write_rows(log, rows)
-            };
-            match written {
-                Err(fault) => self.core.fail_log(log, fault.code, fault.detail),
-                Ok(()) if refused.is_some() => {
-                    let detail = "free space is below its floor".to_owned();
-                    self.core.fail_log(log, StoreCode::LowSpace, detail);
-                }
-                Ok(()) => {}
-            }
+            (Status::Offline(code), _) => self.refuse(log, code),
+            (Status::Removed, _) => self.refuse(log, StoreCode::Closed),
         }
         // Gives the memory of written and of refused rows back.
         rows.clear();
+    }
+
+    /// Rows that met a log which had failed before: whoever sent them may not have known.
+    fn refuse(&self, log: &Log, code: StoreCode) {
+        let (log, offset) = (log.id, log.written_end());
+        let detail = "the log is offline until it is opened again".to_owned();
+        self.core.sink.event(Event::LogFailed {
+            log,
+            code,
+            offset,
+            detail,
+        });
+    }
+
+    fn write_online(&mut self, log: &Arc<Log>, rows: &mut Vec<Row>) {
+        let is_metadata = &*log.topic == METADATA_TOPIC;
+        let space = &self.core.space;
+        let refused = rows
+            .iter()
+            .position(|row| !is_metadata && space.admit(row.number) == Admission::Refuse);
+        if let Some(refused) = refused {
+            rows.truncate(refused);
+        }
+        let written = if rows.is_empty() {
+            Ok(())
+        } else {
+            self.write_rows(log, rows)
+        };
+        match written {
+            Err(fault) => self.core.fail_log(log, fault.code, fault.detail),
+            Ok(()) if refused.is_some() => {
+                let detail = "free space is below its floor".to_owned();
+                self.core.fail_log(log, StoreCode::LowSpace, detail);
+            }
+            Ok(()) => {}
+        }
     }
 }

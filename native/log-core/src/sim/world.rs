@@ -10,7 +10,7 @@ use super::rng::Rng;
 
 pub(super) type NodeId = usize;
 const ROOT: NodeId = 0;
-const TRACE_LINES: usize = 200;
+const TRACE_LINES: usize = 1000;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folder {
