@@ -97,7 +97,20 @@ fn live(vfs: &SimVfs, setup: &Setup, ledger: &mut Ledger, rng: &mut Rng, context
     String::new()
 }
 
+/// Everything that happened, said when a test fails.
+#[derive(Default)]
+struct History(Vec<String>);
+
+impl Drop for History {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what happened, oldest first:\n{}", self.0.join("\n"));
+        }
+    }
+}
+
 fn one(seed: u64) {
+    let mut history = History::default();
     let mut rng = Rng::new(seed);
     let setup = setup(&mut rng);
     let mut vfs = machine(seed, &mut rng);
@@ -129,15 +142,19 @@ fn one(seed: u64) {
             panic!("{context}{stopped}\nstopped by itself {:#?}", vfs.trace());
         }
         let trace = vfs.trace();
+        history.0.push(format!("-- round {round}: {stopped}"));
+        history.0.extend(trace.iter().cloned());
         let context = format!(
             "{context}{stopped}\n{:#?}\n",
             &trace[trace.len().saturating_sub(40)..]
         );
         vfs = if rng.chance(1, 4) {
+            history.0.push("-- killed".to_owned());
             vfs.after_kill()
         } else {
             let survivors = vfs.survivors(rng.u64(), 8);
             let index = rng.below(survivors.len());
+            history.0.push(format!("-- lost power, survivor {index}"));
             survivors[index].clone()
         };
         let look = vfs.after_kill();
