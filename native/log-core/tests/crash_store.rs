@@ -80,7 +80,10 @@ fn enumerate(setup: &Setup, file_system: &str, stride: u64, survivors: usize) {
             panic!("stopped by itself at {nth}: {stopped:?} {:#?}", vfs.trace());
         }
         assert_no_panics(&format!("crash at {nth}"));
-        for (index, survivor) in vfs.survivors(nth, survivors).iter().enumerate() {
+        // The last way to go on is the machine itself, whose processes were killed.
+        let mut machines = vfs.survivors(nth, survivors);
+        machines.push(vfs.after_kill());
+        for (index, survivor) in machines.iter().enumerate() {
             let context = format!("{file_system}, crash at {nth}, survivor {index}");
             let tail = vfs.trace();
             let tail = &tail[tail.len().saturating_sub(12)..];
