@@ -106,7 +106,15 @@ const suites: readonly Suite[] = [
   {
     name: "native",
     run: async () => {
-      const command = ["cargo", "test", "--workspace", "--exclude", "mantou-addon", "--locked"];
+      const command = [
+        "cargo",
+        "test",
+        "--workspace",
+        "--exclude",
+        "mantou-addon",
+        "--locked",
+        "--no-fail-fast",
+      ];
       const { exitCode, output } = await capture(command, join(root, "native"));
       return cargoCounts(output, exitCode);
     },
