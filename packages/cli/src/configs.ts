@@ -37,12 +37,18 @@ export function shownConfig(entry: ConfigEntry): ShownConfig {
     name: entry.name,
     value: entry.value,
     source: SOURCES[entry.configSource] ?? String(entry.configSource),
-    default: isDefault ? weakest.value : null,
+    default: isDefault ? defaultText(entry.name, weakest) : null,
     readOnly: entry.readOnly,
     sensitive: entry.isSensitive,
     documentation: entry.documentation,
   };
 }
+
+/** A broker's setting behind the default may count in other units (hours): it is named then. */
+const defaultText = (name: string, weakest: { name: string; value: string | null }) =>
+  weakest.name === name || weakest.value === null
+    ? weakest.value
+    : `${weakest.name}=${weakest.value}`;
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : 1;

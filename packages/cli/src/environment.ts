@@ -1,3 +1,5 @@
+import { writeSync } from "node:fs";
+
 /** What the process gives a command, so that tests can give something else. */
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -31,13 +33,13 @@ export function processEnvironment(): Environment {
 
 function sink(descriptor: 1 | 2): Sink {
   const stream = descriptor === 1 ? process.stdout : process.stderr;
-  const file = descriptor === 1 ? Bun.stdout : Bun.stderr;
   return {
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? 80,
     async write(chunk) {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
       try {
-        await Bun.write(file, chunk);
+        await writeAll(descriptor, bytes);
       } catch (error) {
         // `| head` has read enough; that is no failure of ours.
         if ((error as { code?: string }).code === "EPIPE") process.exit(0);
@@ -45,4 +47,17 @@ function sink(descriptor: 1 | 2): Sink {
       }
     },
   };
+}
+
+/** Writes all of it, at the end of what others have written, also where a pipe does not block. */
+async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    try {
+      at += writeSync(descriptor, bytes, at, bytes.length - at);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
 }

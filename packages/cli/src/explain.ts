@@ -49,13 +49,13 @@ function clientHint(error: ClientErrorLike, settings: ClientSettings | null): st
   const from = settings === null ? "" : ` (address from ${settings.bootstrapFrom})`;
   switch (error.code) {
     case "REFUSED":
-      return `is the broker running there?${from} Start one with: mantou start; look closer with: mantou doctor`;
+      return `is the broker running there?${from} Start one with: mantou start`;
     case "UNREACHABLE":
       return `check the name, the network and firewalls${from}; look closer with: mantou doctor`;
     case "TIMED_OUT":
       return `the network drops packets, or the broker is busy${from}; --timeout waits longer`;
     case "NOT_KAFKA":
-      return /HTTP/i.test(error.message)
+      return /HTTP|<!DO|<htm/i.test(error.message)
         ? `that port belongs to a web server; Kafka's is 9092 by habit${from}`
         : `that port speaks another protocol, or TLS${from}: -X security.protocol=SSL`;
     case "CLOSED":

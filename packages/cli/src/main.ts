@@ -1,6 +1,8 @@
 import { processEnvironment } from "./environment.ts";
 import { runCommandLine } from "./run.ts";
 
-const status = await runCommandLine(process.argv.slice(2), processEnvironment());
-// A broker goes on by itself; everything else is done, whatever still holds a socket.
-if (status >= 0) process.exit(status);
+// No await at the top: the binary is compiled to bytecode, which has none. When the command is
+// done the process is, whatever still holds a socket.
+void runCommandLine(process.argv.slice(2), processEnvironment()).then((status) => {
+  process.exit(status);
+});

@@ -92,7 +92,7 @@ async function bootstrapFindings(address: Address, settings: ClientSettings): Pr
     connection.close();
   } catch (error) {
     const { message, hint } = explain(error, settings);
-    const fix = hint ?? "check the address";
+    const fix = hint?.replace("; look closer with: mantou doctor", "") ?? "check the address";
     findings.push(amiss("fail", "connect", where, { cause: message, fix }));
   }
   return findings;

@@ -40,7 +40,10 @@ export const run: Run = async ({ rest, environment, output }) => {
 function refusal(error: IoError, directory: string): Failure {
   const text = error.message;
   let hint: string | null = null;
-  if (/permission|EACCES|read-only|EROFS/i.test(text)) {
+  if (String(error.code) === "NO_ADDON") {
+    hint =
+      "put mantou.node beside the binary, or set TMPDIR to a folder that programs may run from";
+  } else if (/permission|EACCES|read-only|EROFS/i.test(text)) {
     hint = `this user cannot write there: choose another folder with --data-dir, or chown ${directory}`;
   } else if (/in use|EADDRINUSE/i.test(text)) {
     hint = "something listens there already: choose another address with --listen";
