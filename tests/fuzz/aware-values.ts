@@ -80,6 +80,7 @@ export class AwareValues {
   private topic: KnownTopic | undefined;
   private partition = 0;
   private config = "";
+  private hasLongList = false;
 
   constructor(
     private readonly prng: Prng,
@@ -87,7 +88,13 @@ export class AwareValues {
     private readonly batches: BatchMaker,
   ) {}
 
-  value(type: TypeNode, when: At, name = "", parent = ""): unknown {
+  /** A whole request. */
+  request(type: TypeNode, when: At): Value {
+    this.hasLongList = false;
+    return this.value(type, when, "", "") as Value;
+  }
+
+  private value(type: TypeNode, when: At, name: string, parent: string): unknown {
     const { prng } = this;
     if (type.kind === "array") return this.list(type.element, when, name);
     if (type.kind !== "struct") return this.scalar(type.kind, name, parent);
@@ -107,7 +114,10 @@ export class AwareValues {
 
   private list(element: TypeNode, when: At, name: string): unknown[] {
     const { prng } = this;
-    const length = prng.chance(1, 60) ? prng.between(10, 200) : prng.pick([0, 1, 1, 1, 2, 3]);
+    // One long list in a request is enough: two in each other would be megabytes.
+    const isLong = !this.hasLongList && prng.chance(1, 60);
+    const length = isLong ? prng.between(10, 200) : prng.pick([0, 1, 1, 1, 2, 3]);
+    this.hasLongList ||= isLong;
     const items: unknown[] = [];
     while (items.length < length) {
       // Twice the same is what no client should ask.

@@ -64,10 +64,17 @@ export class BatchMaker {
     const timestamp = this.nowMs() - prng.below(10_000);
     return Array.from({ length: prng.pick([1, 1, 2, 3, 7]) }, () => ({
       key: prng.chance(1, 3) ? this.bytes(prng.below(8)) : null,
-      value: prng.chance(1, 10) ? null : this.bytes(prng.below(100)),
+      value: prng.chance(1, 10) ? null : this.bytes(this.valueBytes()),
       timestamp: timestamp + prng.below(100),
       headers: prng.chance(1, 5) ? [{ key: "h", value: this.bytes(3) }] : [],
     }));
+  }
+
+  /** Mostly small; now and then near and above what a topic takes. */
+  private valueBytes(): number {
+    const { prng } = this;
+    if (prng.chance(1, 8000)) return prng.pick([1_048_000, 1_048_588, 1_200_000]);
+    return prng.chance(1, 300) ? 20_000 : prng.below(100);
   }
 
   private bytes(length: number): Uint8Array {

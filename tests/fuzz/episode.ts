@@ -53,7 +53,7 @@ export interface EpisodeResult {
 /** One broker's life under fire, from an empty disk to its restart. Everything follows the seed. */
 export class Episode {
   private readonly prng: Prng;
-  private readonly time = new VirtualTime();
+  private time = new VirtualTime();
   private readonly disk = new MemoryDisk();
   private readonly world: World;
   private readonly maker: FrameMaker;
@@ -140,6 +140,9 @@ export class Episode {
     const onAnswer = (frame: SentFrame, bytes: Uint8Array): void =>
       this.oracle.answered(frame, bytes);
     const onSkip = (frame: SentFrame): void => this.oracle.skipped(frame);
+    // What an earlier process had planned to do dies with its time.
+    this.time = this.time.successor();
+    this.shared.length = 0;
     return FuzzBroker.start(this.time, this.disk, this.prng.u32(), onAnswer, onSkip);
   }
 
@@ -299,8 +302,32 @@ export class Episode {
     return this.maker.honest(produceApi, 9, { acks: -1, timeoutMs: 30_000, topicData });
   }
 
-  /** Lets go of every fault, waits for ever, and looks at what is left. */
   private finish(): void {
+    if (this.prng.chance(1, 3)) this.breakOff();
+    this.comeToRest();
+    this.restart();
+  }
+
+  /** The process dies in the middle of its work, and whatever was promised is still there. */
+  private breakOff(): void {
+    const { disk, fuzzed, prng } = this;
+    disk.pendLocates = false;
+    if (this.heldFor === 0 && prng.chance(1, 2)) disk.holdFlushes();
+    this.send(Array.from({ length: BURST_MAX }, () => this.maker.next()));
+    for (let count = prng.below(BURST_MAX); count > 0; count -= 1) {
+      fuzzed.network.deliver(this.connection(true), this.maker.next().bytes);
+    }
+    this.count();
+    disk.crash((_log, count) => prng.below(count + 1));
+    this.heldFor = 0;
+    this.fuzzed = this.start();
+    this.fuzzed.defects.push(...fuzzed.defects);
+    this.oracle.checkAcknowledged("after it was killed");
+    this.send(Array.from({ length: BURST_MAX }, () => this.maker.next()));
+  }
+
+  /** Lets go of every fault, waits for ever, and looks at what is left. */
+  private comeToRest(): void {
     const { disk, time } = this;
     if (this.heldFor > 0) disk.releaseFlushes();
     this.heldFor = 0;
@@ -316,7 +343,6 @@ export class Episode {
     for (const broken of this.fuzzed.broker.partitions.checkInvariants()) {
       this.oracle.fault(`partitions: ${broken}`);
     }
-    this.restart();
   }
 
   /** After the end of the process, by its own will or not, everything is there again. */

@@ -38,6 +38,8 @@ const WEIGHTED: readonly Served[] = servedApis.flatMap((entry) =>
 
 /** What a frame may weigh; the engine refuses larger ones before the broker sees them. */
 const FRAME_BYTES_MAX = 256 * 1024;
+/** Every struct gets the flood's tags: small requests become large enough. */
+const SITES_FLOODED_MAX = 60;
 
 /** Frames of every served API in every version: good ones, and ones that are wrong on purpose. */
 export class FrameMaker {
@@ -79,7 +81,7 @@ export class FrameMaker {
 
   private request(entry: Served, version: number): Value {
     const when = at(entry.api.request, version);
-    const value = this.values.value(entry.api.request.schema, when) as Value;
+    const value = this.values.request(entry.api.request.schema, when);
     if (entry.api !== fetchApi || version < 7 || this.world.sessions.length === 0) return value;
     if (this.prng.chance(1, 2)) return value;
     const session = this.prng.pick(this.world.sessions);
@@ -122,7 +124,8 @@ export class FrameMaker {
   /** Tagged fields that nobody knows: few, or a flood of them. */
   private tagged(api: AnyApi, version: number, value: unknown): Uint8Array {
     const { prng } = this;
-    const flood = prng.chance(1, 30);
+    const plain = new WireModel(at(api.request, version)).message(api.request.schema, value);
+    const flood = plain.sites.length < SITES_FLOODED_MAX && prng.chance(1, 30);
     const count = flood ? prng.between(100, 300) : prng.between(1, 3);
     const tags: ExtraTags = Array.from({ length: count }, (_, index) => [
       prng.chance(1, 4) ? prng.below(3) : 100 + index,

@@ -33,6 +33,14 @@ export class VirtualTime implements Scheduler, Timers {
     };
   }
 
+  /** The time of the next process: as late as this one, with nothing planned. */
+  successor(): VirtualTime {
+    const next = new VirtualTime();
+    next.monotonicMs = this.monotonicMs;
+    next.wallAheadMs = this.wallAheadMs;
+    return next;
+  }
+
   soon(task: () => void): void {
     this.tasks.push(task);
   }
