@@ -105,7 +105,8 @@ pub fn recover(
             largest_timestamp: -1,
             dropped: Vec::new(),
             ends_damaged: false,
-            scanned: false,
+            // The deletion of what was here may be known to nobody but the page cache.
+            scanned: listed.is_empty(),
         },
     };
     for (number, segment) in listed.iter().enumerate() {
@@ -166,6 +167,9 @@ impl Recovery<'_> {
             // Nothing was written since, and nothing of its indexes can have got lost.
             return Ok(Outcome::Whole);
         }
+        // Even where nothing is found: the file itself, or the deletion of others beside it, may
+        // be known to nobody but the page cache.
+        self.result.scanned = true;
         let file = self.core.segment_file(self.log, &segment)?;
         let mut scanner = Scanner::new(Arc::clone(&file), file_bytes);
         let mut index = self.index_below(&segment, start, self.expected)?;
@@ -228,12 +232,10 @@ impl Recovery<'_> {
         };
         if self.core.recovery.rewrite {
             rewrite(&*file, start, segment.bytes())?;
-            self.result.scanned = true;
         }
         segment.set_largest_timestamp(index.largest_timestamp());
         self.result.largest_timestamp =
             self.result.largest_timestamp.max(index.largest_timestamp());
-        self.result.scanned |= position > start || segment.bytes() < file_bytes;
         self.keep_index(&segment, index, is_last || matches!(outcome, Outcome::Ends))?;
         Ok(outcome)
     }
