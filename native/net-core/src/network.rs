@@ -78,7 +78,9 @@ pub struct NetworkOptions {
     /// Time in which a begun frame must be complete, plus its size at `frame_bytes_per_second`.
     pub frame_timeout_ms: u32,
     pub frame_bytes_per_second: u32,
-    /// Requests of one connection without an answer at which it is no longer read.
+    /// Requests of one connection without an answer at which it is no longer read. Clients keep
+    /// about five on their way; a peer that sends tiny requests and reads nothing must not make
+    /// the broker keep an answer for each of them.
     pub unanswered_max: u32,
     /// Distance of two ticks under load, in microseconds, where it slows nobody down. 0: none.
     pub tick_us: u32,
@@ -98,7 +100,7 @@ impl Default for NetworkOptions {
             outbound_frame_bytes_max: 100 << 20,
             frame_timeout_ms: 30_000,
             frame_bytes_per_second: 256 << 10,
-            unanswered_max: 4_096,
+            unanswered_max: 128,
             tick_us: 500,
         }
     }
