@@ -38,7 +38,22 @@ async function failureOf(command: string[], cwd: string): Promise<string | null>
  * Fills a folder of the cache by `fill`, once. It appears under its name when it is whole, so that
  * a broken download is never taken for a good one, and two runs at once do no harm.
  */
-async function installOnce(
+function installOnce(
+  name: string,
+  pins: readonly string[],
+  fill: (folder: string) => Promise<string | null>,
+): Promise<Installation> {
+  // Several test files of one process ask for the same clients at the same time.
+  const begun = installing.get(name);
+  if (begun !== undefined) return begun;
+  const installation = install(name, pins, fill);
+  installing.set(name, installation);
+  return installation;
+}
+
+const installing = new Map<string, Promise<Installation>>();
+
+async function install(
   name: string,
   pins: readonly string[],
   fill: (folder: string) => Promise<string | null>,
