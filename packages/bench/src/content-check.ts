@@ -105,10 +105,22 @@ export async function countRecords(
   return ends.reduce((sum, end) => sum + end, 0);
 }
 
+/** Makes a topic and waits until each partition has a leader that answers. */
+export async function createTopic(
+  client: Client,
+  name: string,
+  partitions: number,
+  configs: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await client.admin.createTopic({ name, partitions, replicationFactor: 1, configs });
+  // The client asks again until a leader answers; the load generator does not.
+  await endOffsets(client, name, partitions);
+}
+
 /** Numbered records, sent with several batches under way, must come back in their order. */
 export async function checkOrder(client: Client, topic: string): Promise<ContentCheck> {
   const COUNT = 5000;
-  await client.admin.createTopic({ name: topic, partitions: 1, replicationFactor: 1 });
+  await createTopic(client, topic, 1);
   const producer = client.producer({ idempotent: true, batchBytes: 4096 });
   const numbers = Array.from({ length: COUNT }, (_, number) => number);
   await producer.sendAll(numbers.map((n) => ({ topic, partition: 0, value: `number ${n}` })));

@@ -1,4 +1,4 @@
-import { checkContent, countRecords, expectationOf } from "./content-check.ts";
+import { checkContent, countRecords, createTopic, expectationOf } from "./content-check.ts";
 import { cpuFigures, type Measurement, sharesOf } from "./figures.ts";
 import { runJavaProducer } from "./java-producer.ts";
 import { type LoadReport, runLoad } from "./loadgen.ts";
@@ -13,7 +13,9 @@ import { median } from "./statistics.ts";
 import { type BenchContext, inWindow, type Turn } from "./context.ts";
 
 const topicOf = (row: string, variant: Variant): string => `${row}.${variant}`;
-const FETCH_DEPTH = 1;
+/** What fetch rows read: as slow as any broker can write it, and small enough for the cache. */
+const FETCHED_SECONDS = 2;
+const FETCHED_MB_PER_SECOND = 100;
 
 /** Null where the row's pace is a share of something that nobody has measured yet. */
 export async function runProduce(
@@ -26,7 +28,7 @@ export async function runProduce(
   if (row.pace !== undefined && rate === null) return null;
   const topic = topicOf(row.id, variant);
   const { partitions, connections, depth, batchBytes, recordBytes, acks } = row;
-  await createTopic(turn, topic, partitions, variant);
+  await createTopic(client, topic, partitions, VARIANTS[variant].configs);
   const { result, window } = await inWindow(turn, () =>
     runLoad(context.loadgen, broker.address, {
       mode: "produce",
@@ -58,22 +60,32 @@ export async function runProduce(
   };
 }
 
-/** Reads what a produce row of this turn has left. */
+/** Writes the same volume to both brokers, then reads it again and again. */
 export async function runFetch(
   turn: Turn,
   row: FetchRow,
   variant: Variant,
 ): Promise<Measurement | null> {
-  const { context, broker } = turn;
-  const { partitions, connections } = row;
-  const topic = topicOf(row.source, variant);
+  const { context, broker, client } = turn;
+  const { partitions, connections, batchBytes } = row;
+  const topic = topicOf(row.id, variant);
+  await createTopic(client, topic, partitions, VARIANTS[variant].configs);
+  const common = { topic, partitions, depth: 1 } as const;
+  await runLoad(context.loadgen, broker.address, {
+    ...common,
+    mode: "produce",
+    connections: 1,
+    depth: 5,
+    acks: 1,
+    batchBytes,
+    seconds: FETCHED_SECONDS,
+    rate: FETCHED_MB_PER_SECOND,
+  });
   const { result, window } = await inWindow(turn, () =>
     runLoad(context.loadgen, broker.address, {
+      ...common,
       mode: "fetch",
-      topic,
-      partitions,
       connections,
-      depth: FETCH_DEPTH,
       seconds: context.form.secondsPerRun,
     }),
   );
@@ -87,7 +99,7 @@ export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promi
   const { client, broker } = turn;
   const { partitions, records, recordBytes, batchBytes, codec } = row;
   const topic = topicOf(row.id, variant);
-  await createTopic(turn, topic, partitions, variant);
+  await createTopic(client, topic, partitions, VARIANTS[variant].configs);
   const load = { topic, records, recordBytes, batchBytes, codec };
   const { result, window } = await inWindow(turn, () => runJavaProducer(broker.address, load));
   const check = await checkContent(client, {
@@ -114,18 +126,6 @@ function loadFigures(report: LoadReport) {
   const { mbPerSecond, latencyUs } = report;
   if (report.unanswered > 0) throw new Error("the broker left requests without an answer");
   return { mbPerSecond, p50Ms: latencyUs.p50 / 1000, p99Ms: latencyUs.p99 / 1000 };
-}
-
-async function createTopic(
-  { client }: Turn,
-  name: string,
-  partitions: number,
-  variant: Variant,
-): Promise<void> {
-  const { configs } = VARIANTS[variant];
-  await client.admin.createTopic({ name, partitions, replicationFactor: 1, configs });
-  // Until every partition has a leader; the load generator does not ask again.
-  await countRecords(client, name, partitions);
 }
 
 function rateOf({ measurements, rates }: BenchContext, row: ProduceRow): number | null {

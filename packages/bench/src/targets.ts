@@ -61,8 +61,14 @@ export const TARGETS: readonly Target[] = [
   ]),
   ...pacedTargets(16, 64),
   ...pacedTargets(16, 16),
-  ...["fetch-16p-64k-8c", "fetch-1p-64k-1c", "fetch-1p-64k-4c", "fetch-1p-64k-16c"].flatMap((row) =>
-    versusStock(row, "cpuPerGb", 0.33, 0.33),
+  ...["fetch-16p-64k-8c", "fetch-1p-64k-1c", "fetch-1p-64k-4c", "fetch-1p-64k-16c"].map(
+    (row): Target => ({
+      row,
+      figure: "cpuPerGb",
+      ours: "ours-fsync",
+      theirs: "kafka-stock",
+      ratio: 0.33,
+    }),
   ),
   ...["java-16p-64k", "java-16p-16k"].flatMap((row) => versusStock(row, "mbPerSecond", 1, 1)),
   broker("startMs", 0.03),

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BrokerKind, System } from "./brokers.ts";
-import { checkOrder } from "./content-check.ts";
+import { checkOrder, createTopic } from "./content-check.ts";
 import { type BenchContext, plainVariant, type Turn } from "./context.ts";
 import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
 import { BROKER_ROW, type Figure, type Measurement } from "./figures.ts";
@@ -95,7 +95,7 @@ async function runRows(
 async function warmUp({ context, broker, client }: Turn): Promise<void> {
   const topic = "warm-up";
   const partitions = 16;
-  await client.admin.createTopic({ name: topic, partitions, replicationFactor: 1 });
+  await createTopic(client, topic, partitions);
   const load = { mode: "produce", topic, partitions, connections: 8, depth: 5 } as const;
   // Two thirds at a size that makes many requests of few bytes: it warms most for its volume.
   const { warmupSeconds } = context.form;
