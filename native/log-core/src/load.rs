@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_millis(500);
 /// Writes in a window from which a log is busy.
-const WRITES_MIN: u32 = 25;
+const WRITES_MIN: u32 = 10;
 /// Mean bytes of a write from which the metadata commit no longer matters.
 const WRITE_BYTES_MAX: u64 = 512 << 10;
 const STEP_BYTES_MIN: u64 = 1 << 20;
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn only_many_small_writes_are_busy() {
         let ms = Duration::from_millis;
-        assert_eq!(after(10, ms(1), 1000), None);
+        assert_eq!(after(9, ms(1), 1000), None);
         assert_eq!(after(2000, ms(1), 16 << 10), Some(2 << 20));
         assert_eq!(after(2000, ms(5), 1000), Some(STEP_BYTES_MIN));
         assert_eq!(after(100, ms(100), 1000), None);
