@@ -10,10 +10,12 @@ import type { Ambient } from "./ambient.ts";
 import { advertisedApis } from "./apis.ts";
 import { BrokerCounters } from "./counters.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
+import { claimDirectory, refuseLogsWithoutMetadata } from "./drivers/data-directory.ts";
 import { LogFailures } from "./drivers/log-failures.ts";
-import { MetadataDriver, newUuid } from "./drivers/metadata.ts";
+import { MetadataDriver } from "./drivers/metadata.ts";
 import { Partitions } from "./drivers/partitions.ts";
 import { ProducerIds } from "./drivers/producer-ids.ts";
+import { bindListeners, register } from "./drivers/registration.ts";
 import { LogSideFiles } from "./drivers/log-side-files.ts";
 import { Retention } from "./drivers/retention.ts";
 import type { BrokerContext, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
@@ -179,12 +181,15 @@ export class Broker implements BrokerContext {
       flush: this.started.flushStrategy,
       filesOpenMax: this.started.filesOpenMax,
     });
-    await this.identify(store);
+    this.directoryId = store.directoryId;
+    this.clusterId = await claimDirectory(this.logs, store, this.started, this.ambient);
     await this.startController(store);
     await this.hosted.openAll(store.logs);
     this.metadata.live = true;
-    this.listen();
-    await this.register();
+    this.bound = bindListeners(this.io.network, this.started, this.ambient.hostName);
+    await register(this.metadata, this.started, this.bound, this.ambient, (brokerEpoch) => {
+      this.brokerEpoch = brokerEpoch;
+    });
     this.retention.start();
     this.files.start();
     this.tick.serve();
@@ -202,21 +207,6 @@ export class Broker implements BrokerContext {
     await this.io.close();
   }
 
-  /** Names a fresh directory; refuses one that belongs to somebody else. */
-  private async identify(store: StoreDescription): Promise<void> {
-    this.directoryId = store.directoryId;
-    if (store.nodeId !== null && store.nodeId !== this.nodeId) {
-      const where = this.started.logDir;
-      throw new IoError(
-        "FORMAT",
-        `${where} belongs to node ${store.nodeId}, this is node ${this.nodeId}: ` +
-          "set node.id, or give another --data-dir",
-      );
-    }
-    this.clusterId = store.clusterId ?? newUuid(this.ambient);
-    if (store.clusterId === null) await this.logs.format(this.clusterId, this.nodeId);
-  }
-
   private async startController(store: StoreDescription): Promise<void> {
     this.controllerDriver = new ControllerDriver({
       io: this.io,
@@ -232,17 +222,7 @@ export class Broker implements BrokerContext {
       },
     });
     await this.controllerDriver.start();
-    const known = this.image.clusterId;
-    if (known === null && store.logs.length > 0 && store.clusterId !== null) {
-      const others = store.logs.filter((log) => !log.topic.startsWith("__cluster_metadata"));
-      if (others.length > 0) {
-        throw new IoError(
-          "CORRUPT",
-          `${this.started.logDir} holds ${others.length} logs but no metadata: ` +
-            "restore __cluster_metadata-0 from a copy, or move the directory away",
-        );
-      }
-    }
+    refuseLogsWithoutMetadata(this.image, store, this.started.logDir);
     const reply = await this.metadata.decide({
       kind: "initializeCluster",
       clusterId: this.clusterId,
@@ -250,52 +230,6 @@ export class Broker implements BrokerContext {
     if (reply.errorCode !== ErrorCode.NONE) {
       throw new IoError("FORMAT", `${this.started.logDir}: ${reply.errorMessage}`);
     }
-  }
-
-  /** Binds every listener and settles which addresses clients are told. */
-  private listen(): void {
-    this.bound = this.started.listeners.map(({ name, host, port }, listenerId) => {
-      const address = this.io.network.listen({
-        host,
-        port,
-        listenerId,
-        frameBytesMax: this.started.socketRequestMaxBytes,
-      });
-      const advertised = this.started.advertisedListeners.find((other) => other.name === name);
-      const isAny = host === "" || host === "0.0.0.0" || host === "::";
-      return {
-        listenerName: name,
-        host: advertised?.host ?? (isAny ? this.ambient.hostName : host),
-        port: advertised?.port ?? address.port,
-      };
-    });
-  }
-
-  /** Announces this process to the cluster and is let in. */
-  private async register(): Promise<void> {
-    const registered = await this.metadata.decide({
-      kind: "registerBroker",
-      nodeId: this.nodeId,
-      incarnationId: newUuid(this.ambient),
-      rack: this.started.rack,
-      endpoints: this.bound.map(({ listenerName, host, port }) => ({
-        listener: listenerName,
-        host,
-        port,
-        securityProtocol: "PLAINTEXT",
-      })),
-      earlierIsAlive: false,
-    });
-    this.brokerEpoch = registered.brokerEpoch;
-    const admitted = await this.metadata.decide({
-      kind: "fenceBroker",
-      nodeId: this.nodeId,
-      brokerEpoch: this.brokerEpoch,
-      fenced: false,
-    });
-    const refused = [registered, admitted].find((reply) => reply.errorCode !== ErrorCode.NONE);
-    if (refused === undefined) return;
-    throw new IoError("FORMAT", `the controller refuses this broker: ${refused.errorMessage}`);
   }
 
   private stageParts(): StageParts {
