@@ -2,9 +2,6 @@
 export interface Connection {
   readonly generation: number;
   readonly listenerId: number;
-  /** From ApiVersions v3+; empty before. */
-  softwareName: string;
-  softwareVersion: string;
 }
 
 /** Open connections by slot. Bounded by the network's own connection limit. */
@@ -16,7 +13,7 @@ export class Connections {
   }
 
   opened(slot: number, generation: number, listenerId: number): void {
-    this.bySlot.set(slot, { generation, listenerId, softwareName: "", softwareVersion: "" });
+    this.bySlot.set(slot, { generation, listenerId });
   }
 
   closed(slot: number, generation: number): void {

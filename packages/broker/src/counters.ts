@@ -1,4 +1,4 @@
-/** What the broker counts about itself. Plain numbers, read by the admin endpoint. */
+/** What the broker counts about itself, as plain numbers. */
 export class BrokerCounters {
   requests = 0;
   /** Frames whose body did not parse: connection closed. */

@@ -120,10 +120,6 @@ export class Dispatch {
       case "answer":
         answers.send(call, entry.api, outcome.response);
         return;
-      case "answerAndClose":
-        answers.send(call, entry.api, outcome.response);
-        answers.close(call);
-        return;
       case "close":
         answers.close(call);
         return;

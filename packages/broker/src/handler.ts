@@ -20,10 +20,8 @@ export interface Call {
 /** What a handler hands back. The request is not touched again by anybody after `answer`. */
 export type Outcome<Response> =
   | { readonly kind: "answer"; readonly response: Response }
-  /** Cold paths only: waits for the controller or for a disk. A rejection answers -1. */
+  /** Cold paths only: waits for the controller or for a disk. A rejection is answered by a refusal. */
   | { readonly kind: "later"; readonly response: Promise<Response> }
-  /** The answer goes out and then the connection is closed. */
-  | { readonly kind: "answerAndClose"; readonly response: Response }
   /** Protocol violation for which the protocol asks to hang up without an answer. */
   | { readonly kind: "close"; readonly reason: string };
 

@@ -18,7 +18,7 @@ export const PLAN_ROWS_MAX = 8192;
 /** Bytes of encoded answers collected before they are handed over in the middle of a tick. */
 export const PLAN_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Largest single encoded answer without record bytes. Beyond it: UNKNOWN_SERVER_ERROR. */
+/** Largest single encoded answer without record bytes. Beyond it the connection is closed. */
 export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Produce requests that wait for a disk. Beyond it: KAFKA_STORAGE_ERROR, which clients retry. */

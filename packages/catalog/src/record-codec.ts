@@ -1,4 +1,5 @@
 import type { Uuid } from "@mantou/base";
+import { uuidFromBytes, uuidToBytes } from "@mantou/protocol";
 
 /**
  * The small binary language of our own metadata records: LEB128 integers, length-prefixed UTF-8,
@@ -214,42 +215,4 @@ export function struct<T extends object>(shape: {
       return value as Readonly<T>;
     },
   };
-}
-
-const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const digitValues = new Int8Array(128).fill(-1);
-for (let index = 0; index < digits.length; index += 1) {
-  digitValues[digits.charCodeAt(index)] = index;
-}
-
-/** Sixteen bytes of an id in Kafka's text form (22 characters of url-safe base64). */
-export function uuidToBytes(value: Uuid): Uint8Array {
-  const bytes = new Uint8Array(16);
-  let bits = 0;
-  let held = 0;
-  let at = 0;
-  for (let index = 0; index < 22 && at < 16; index += 1) {
-    bits = ((bits << 6) | (digitValues[value.charCodeAt(index)] as number)) & 0xffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      bytes[at++] = (bits >> held) & 0xff;
-    }
-  }
-  return bytes;
-}
-
-export function uuidFromBytes(bytes: Uint8Array): Uuid {
-  let text = "";
-  let bits = 0;
-  let held = 0;
-  for (let index = 0; index < 16; index += 1) {
-    bits = ((bits << 8) | (bytes[index] as number)) & 0xffff;
-    held += 8;
-    while (held >= 6) {
-      held -= 6;
-      text += digits[(bits >> held) & 0x3f] as string;
-    }
-  }
-  return (text + (digits[(bits << (6 - held)) & 0x3f] as string)) as Uuid;
 }

@@ -1,4 +1,5 @@
 import { type LogId, type Uuid, assert, offset } from "@mantou/base";
+import { METADATA_TOPIC } from "@mantou/catalog";
 import type { Io, LogConfig, LogState } from "@mantou/io";
 import { APPEND_WORDS, Append, IoError, Table } from "@mantou/io";
 import type { Persist, SnapshotMeta } from "raft-ts";
@@ -13,7 +14,6 @@ import {
   proposalsOf,
 } from "./controller-records.ts";
 
-export const METADATA_TOPIC = "__cluster_metadata";
 /** Kafka's fixed id of the metadata topic (Uuid.METADATA_TOPIC_ID). */
 export const METADATA_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid;
 

@@ -1,10 +1,11 @@
 import { offset } from "@mantou/base";
+import { METADATA_TOPIC } from "@mantou/catalog";
 import type { Io, LogState } from "@mantou/io";
 import { IoError } from "@mantou/io";
 import type { Entry, Restored, SnapshotMeta } from "raft-ts";
 import { Raft, RestoreError, bootstrap, defaultOptions } from "raft-ts";
 import type { Ambient } from "../ambient.ts";
-import { type ControllerDisk, METADATA_TOPIC } from "./controller-disk.ts";
+import type { ControllerDisk } from "./controller-disk.ts";
 import type { ControllerSettings } from "./controller-parts.ts";
 import type { QuorumStateOwner } from "./controller-quorum-state.ts";
 import { QUORUM_STATE, decodeQuorumState } from "./controller-quorum-state.ts";

@@ -8,6 +8,8 @@ import {
   decodeLeaderEpochCheckpoint,
   encodeLeaderEpochCheckpoint,
   epochsFromHeaders,
+  producerSnapshotName,
+  producerSnapshotOffset,
 } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 
@@ -20,8 +22,6 @@ const HEADERS_PER_READ = 4096;
 /** A flush takes milliseconds; a log that is not durable after two seconds waits for a later round. */
 const DURABLE_WAIT_MS = 20;
 const DURABLE_TRIES = 100;
-
-const SNAPSHOT_NAME = /^(\d{20})\.snapshot$/;
 
 export interface LogSideFilesParts {
   readonly ambient: Ambient;
@@ -121,7 +121,7 @@ export class LogSideFiles {
     // are durable.
     const bytes = producers.encodeSnapshot(logId);
     if (!(await this.isDurable(logId, end))) return;
-    await logs.putFile(logId, `${String(end).padStart(20, "0")}.snapshot`, bytes);
+    await logs.putFile(logId, producerSnapshotName(end), bytes);
     this.snapshotOffsets.set(logId, end);
     const old = (await this.snapshots(logId)).slice(0, -SNAPSHOTS_KEPT);
     for (const { file } of old) await logs.removeFile(logId, file);
@@ -145,8 +145,8 @@ export class LogSideFiles {
     const names = await this.parts.logs.listFiles(logId);
     return names
       .flatMap((file) => {
-        const match = SNAPSHOT_NAME.exec(file);
-        return match === null ? [] : [{ file, at: Number(match[1]) }];
+        const at = producerSnapshotOffset(file);
+        return at === null ? [] : [{ file, at }];
       })
       .sort((a, b) => a.at - b.at);
   }

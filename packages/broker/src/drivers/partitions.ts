@@ -7,12 +7,13 @@ import type {
   TopicConfig,
   TopicImage,
 } from "@mantou/catalog";
-import { ConfigResource, METADATA_TOPIC, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
+import { ConfigResource, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
 import type { LogConfig, LogSpec, LogState, LogStore, StoredLog } from "@mantou/io";
 import { IoError } from "@mantou/io";
 import type { Membership, PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 import type { LogSideFiles } from "./log-side-files.ts";
+import { removeStrays } from "./stray-logs.ts";
 
 /** Logs opened by one call: bounds what one completion has to carry. */
 const OPEN_BATCH = 512;
@@ -60,10 +61,6 @@ export class Partitions {
     this.prng = new Prng(new DataView(seed.buffer, seed.byteOffset).getUint32(0));
   }
 
-  get count(): number {
-    return this.parts.partitions.openCount;
-  }
-
   /** Ids of all logs that are open now. */
   openLogIds(): LogId[] {
     const open: LogId[] = [];
@@ -91,7 +88,7 @@ export class Partitions {
 
   /** Opens every log that the image places here. After a crash this is the recovery. */
   async openAll(stored: readonly StoredLog[]): Promise<void> {
-    await this.removeStrays(stored);
+    await removeStrays(this.parts, stored, () => toLogId(this.nextLogId++));
     const specs: LogSpec[] = [];
     for (const topic of this.parts.image().topicsByName.values()) {
       this.assign(topic.topicId, specs);
@@ -139,22 +136,6 @@ export class Partitions {
     if (hosted.recovered === null) await this.open([this.spec(logId, hosted)]);
     else await this.opened(hosted.recovered);
     return this.hosted[logId] !== undefined;
-  }
-
-  /**
-   * Removes logs of topics that are no more: the process died between the deletion's commit and
-   * the removal of its files. A topic id is never used again, so nothing else can own them.
-   */
-  private async removeStrays(stored: readonly StoredLog[]): Promise<void> {
-    const { ambient, image, logs } = this.parts;
-    for (const { topic, topicId, partition } of stored) {
-      if (topic === METADATA_TOPIC || image().topicById(topicId) !== undefined) continue;
-      const logId = toLogId(this.nextLogId++);
-      const config = resolveTopicConfig(image(), this.parts.config(), topic);
-      ambient.logger.info("stray_log_removed", { topic, topicId, partition });
-      await logs.openLogs([{ logId, topic, topicId, partition, config: logConfigOf(config) }]);
-      await logs.remove(logId);
-    }
   }
 
   private assign(topicId: Uuid, specs: LogSpec[]): void {

@@ -1,5 +1,6 @@
 import type { Clock, LogId } from "@mantou/base";
 import type { TopicConfig } from "@mantou/catalog";
+import { isInternalTopic } from "@mantou/catalog";
 import { InspectFlag } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { ProduceRequest, ProduceResponse } from "@mantou/protocol";
@@ -16,11 +17,6 @@ import type { Waiters } from "../produce/waiters.ts";
 const TOPIC_ID_VERSION = 13;
 /** A full validation may inflate a batch to this multiple of the topic's max.message.bytes. */
 const INFLATION_MAX = 20;
-const INTERNAL_TOPICS = new Set([
-  "__consumer_offsets",
-  "__transaction_state",
-  "__share_group_state",
-]);
 
 /** Where a partition's batch goes, or why it does not. */
 export type Route = { readonly logId: LogId } | { readonly errorCode: number };
@@ -187,7 +183,7 @@ export class ProduceStage {
     const { parts } = this;
     const { call, acks } = pending;
     const config = parts.configOf(logId);
-    if (INTERNAL_TOPICS.has(config.topic) && call.clientId !== "__admin_client") {
+    if (isInternalTopic(config.topic) && call.clientId !== "__admin_client") {
       return ErrorCode.INVALID_TOPIC_EXCEPTION;
     }
     if (!parts.storeAccepts() || parts.partitions.isFailed(logId)) {
