@@ -111,7 +111,7 @@ fn zeros_never_meet_data_and_what_was_durable_survives() {
     let stats = harness.store().stats();
     assert!(stats.flushes_total < stats.groups_total * 4, "{stats:?}");
     vfs.crash_now();
-    let survivors = vfs.survivors(1, 12);
+    let survivors = vfs.survivors(1, 6);
     harness.kill();
     for (number, survivor) in survivors.iter().enumerate() {
         let (harness, states) = open_on(survivor);
