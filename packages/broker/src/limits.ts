@@ -21,6 +21,12 @@ export const PLAN_BYTES_MAX = 4 * 1024 * 1024;
 /** Largest single encoded answer without record bytes. Beyond it the connection is closed. */
 export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
+/**
+ * Record bytes in one fetch answer, whatever fetch.max.bytes says: with everything around them
+ * an answer stays below the 2 GiB that its size prefix can say.
+ */
+export const FETCH_BYTES_MAX = 2 ** 31 - 1 - ANSWER_BYTES_MAX;
+
 /** Produce requests that wait for a disk. Beyond it: KAFKA_STORAGE_ERROR, which clients retry. */
 export const PRODUCES_PENDING_MAX = 100_000;
 

@@ -11,7 +11,7 @@ import { FetchSet } from "../src/fetch/fetch-set.ts";
 import { ParkingLot } from "../src/fetch/parking-lot.ts";
 import type { Call } from "../src/handler.ts";
 import { FetchStage } from "../src/handlers/fetch.ts";
-import { PARKED_PARTITIONS_MAX } from "../src/limits.ts";
+import { ANSWER_BYTES_MAX, PARKED_PARTITIONS_MAX } from "../src/limits.ts";
 import { PlanWriter } from "../src/plan-writer.ts";
 
 const log = logId(1);
@@ -19,6 +19,7 @@ const FULL = 0;
 const LATE_MS = 1_000_000;
 
 let nowMs: number;
+let bytesMax: number;
 let isOpen: boolean;
 let tags: number[];
 let released: number[];
@@ -30,6 +31,7 @@ let stage: FetchStage;
 /** A fetch stage over one partition with a hundred records, whose disk answers when told to. */
 beforeEach(() => {
   nowMs = 0;
+  bytesMax = 1_000_000;
   isOpen = true;
   tags = [];
   released = [];
@@ -56,7 +58,7 @@ beforeEach(() => {
     lot,
     writer,
     clock: { wallMs: () => 0 as Millis, monotonicMs: () => nowMs },
-    bytesMax: () => 1_000_000,
+    bytesMax: () => bytesMax,
     answer: ({ sequence }, response) => void answers.push({ sequence, response }),
     isConnected: () => isOpen,
   });
@@ -149,6 +151,13 @@ test("a session cannot grow beyond its share; the client begins anew without one
   expect(answers[1]?.response.errorCode).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
   fetch(2, sessionId, 2, []);
   expect(answers[2]?.response.errorCode).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+});
+
+test("no setting makes an answer too long for its size prefix", () => {
+  bytesMax = 2 ** 31 - 1;
+  expect(stage.clampBytes(2 ** 31 - 1)).toBeLessThanOrEqual(2 ** 31 - 1 - ANSWER_BYTES_MAX);
+  bytesMax = 5000;
+  expect(stage.clampBytes(2 ** 31 - 1)).toBe(5000);
 });
 
 test("partitions that wait without a session are bounded", () => {

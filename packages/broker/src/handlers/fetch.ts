@@ -9,6 +9,7 @@ import type { FetchSession, FetchSessions } from "../fetch/fetch-sessions.ts";
 import type { FetchTask } from "../fetch/fetch-task.ts";
 import type { ParkingLot } from "../fetch/parking-lot.ts";
 import type { Call } from "../handler.ts";
+import { FETCH_BYTES_MAX } from "../limits.ts";
 import type { PlanWriter } from "../plan-writer.ts";
 
 /** Topic ids replace names from this version on. */
@@ -69,7 +70,7 @@ export class FetchStage {
 
   /** `fetch.max.bytes` bounds what a client may ask for. */
   clampBytes(bytes: number): number {
-    return Math.min(bytes, this.parts.bytesMax());
+    return Math.min(bytes, this.parts.bytesMax(), FETCH_BYTES_MAX);
   }
 
   /** A high watermark moved: whoever waits for this log is planned again. */
