@@ -187,6 +187,6 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
     ConfigType.INT,
     "0",
     int(0),
-    "Segment files that may be open at a time. 0: from the process's limit.",
+    "Segment files that may be open at a time, 16 to 32768. 0: half of the process's limit.",
   ),
 ];

@@ -206,7 +206,7 @@ const definitions: readonly TopicConfigDefinition[] = [
       { name: "log.roll.jitter.ms", scale: 1 },
       { name: "log.roll.jitter.hours", scale: HOUR_MS },
     ],
-    "Largest random time by which segment.ms is shortened, so that segments do not all end at once.",
+    "Largest random time by which a partition's segment.ms is shortened, so that segments do not all end at once.",
   ),
   define(
     "segment.ms",
