@@ -106,11 +106,11 @@ export function versionFinding(
 
 /** Whether an address can only be reached from its own machine or network. */
 export function addressScope(host: string): "loopback" | "private" | "unspecified" | "public" {
-  if (host === "localhost" || /^127\./.test(host) || host === "::1") return "loopback";
+  if (host === "localhost" || host.startsWith("127.") || host === "::1") return "loopback";
   if (host === "0.0.0.0" || host === "::") return "unspecified";
   const isPrivate =
-    /^10\./.test(host) ||
-    /^192\.168\./.test(host) ||
+    host.startsWith("10.") ||
+    host.startsWith("192.168.") ||
     /^172\.(1[6-9]|2\d|3[01])\./.test(host) ||
     /^f[cd]/i.test(host);
   return isPrivate ? "private" : "public";

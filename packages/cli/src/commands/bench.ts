@@ -85,11 +85,11 @@ async function produce(
   const value = randomBytes(shape.size);
   const latencies: number[] = [];
   let [sent, done, next] = [0, 0, 0];
-  let failure: unknown = null;
+  const failures: unknown[] = [];
   const live = liveFigures(output, "produce", shape.size);
   const startedMs = performance.now();
   const endMs = startedMs + shape.seconds * 1000;
-  while (performance.now() < endMs && !shape.isStopped() && failure === null) {
+  while (performance.now() < endMs && !shape.isStopped() && failures.length === 0) {
     for (let count = 0; count < 500 && producer.bytesBuffered < AHEAD_BYTES; count += 1) {
       const sentMs = performance.now();
       const partition = next;
@@ -102,7 +102,7 @@ async function produce(
           if (done % 16 === 0) latencies.push(performance.now() - sentMs);
         },
         (error: unknown) => {
-          failure ??= error;
+          if (failures.length === 0) failures.push(error);
         },
       );
     }
@@ -112,7 +112,7 @@ async function produce(
     );
   }
   await producer.close();
-  if (failure !== null) throw failure;
+  if (failures.length > 0) throw failures[0];
   const ms = performance.now() - startedMs;
   await output.clearProgress();
   latencies.sort((a, b) => a - b);

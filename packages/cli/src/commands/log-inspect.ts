@@ -5,6 +5,7 @@ import { Exit, usage } from "../failure.ts";
 import { isoTime, plural } from "../humane.ts";
 import {
   type InspectedBatch,
+  type InspectedIndex,
   type InspectedTail,
   inspectLog,
   inspectOffsetIndex,
@@ -15,80 +16,91 @@ import { encodePart } from "../record-text.ts";
 /** Batches that are listed; the check goes on behind them. */
 const LISTED_MAX = 100_000;
 
+interface Inspection {
+  readonly base: string;
+  readonly listed: readonly InspectedBatch[];
+  readonly tail: InspectedTail;
+  readonly batchCount: number;
+  readonly recordCount: number;
+  readonly baseOffset: number;
+  readonly endOffset: number;
+  readonly indexes: readonly InspectedIndex[];
+  readonly faults: readonly string[];
+}
+
 export const run: Run = async ({ values }) => {
-  const base = segmentBase(values.positional(0));
-  const path = `${base}.log`;
-  const baseOffset = Number(basename(base));
   const withRecords = values.has("records");
-  const onlyFaults = values.has("faults");
-  const places = new Map<number, { baseOffset: number; lastOffset: number }>();
-  const listed: InspectedBatch[] = [];
-  let [batches, records, faulty, endOffset] = [0, 0, 0, baseOffset];
-  const walk = inspectLog(path, withRecords);
-  let tail: InspectedTail;
-  for (;;) {
-    const step = walk.next();
-    if (step.done === true) {
-      tail = step.value;
-      break;
-    }
-    const batch = step.value;
-    places.set(batch.position, batch);
-    batches += 1;
-    records += batch.records;
-    faulty += batch.faults.length > 0 ? 1 : 0;
-    endOffset = Math.max(endOffset, batch.lastOffset + 1);
-    if (listed.length < LISTED_MAX && (!onlyFaults || batch.faults.length > 0)) listed.push(batch);
-  }
-  const indexes = [
-    inspectOffsetIndex(`${base}.index`, baseOffset, places),
-    inspectTimeIndex(`${base}.timeindex`, baseOffset, endOffset),
-  ].filter((index) => index !== null);
-  const faults = [
-    ...listed.flatMap((batch) =>
-      batch.faults.map((text) => `batch at byte ${batch.position}: ${text}`),
-    ),
-    ...(tail.tail === null ? [] : [`behind byte ${tail.validBytes}: ${tail.tail}`]),
-    ...indexes.flatMap(({ file, faults: found }) =>
-      found.map((text) => `${basename(file)}: ${text}`),
-    ),
-  ];
-  const aheadBytes = tail.tail === null ? tail.fileBytes - tail.validBytes : 0;
-  const ahead = aheadBytes > 0 ? `, ${aheadBytes} bytes written ahead` : "";
-  const summary = `${path}: ${plural(batches, "batch", "batches")}, ${plural(records, "record")}, offsets ${baseOffset} to ${endOffset}, ${tail.validBytes} bytes${ahead}`;
-  const isWell = faults.length === 0 && faulty === 0;
+  const found = inspect(segmentBase(values.positional(0)), withRecords, values.has("faults"));
+  const { base, listed, tail, batchCount, recordCount, baseOffset, endOffset, faults } = found;
+  const writtenAheadBytes = tail.tail === null ? tail.fileBytes - tail.validBytes : 0;
+  const ok = faults.length === 0;
+  const ahead = writtenAheadBytes > 0 ? `, ${writtenAheadBytes} bytes written ahead` : "";
+  const summary =
+    `${base}.log: ${plural(batchCount, "batch", "batches")}, ${plural(recordCount, "record")}, ` +
+    `offsets ${baseOffset} to ${endOffset}, ${tail.validBytes} bytes${ahead}`;
+  const batches = listed.map((batch) => batchData(batch, withRecords));
+  const { validBytes, fileBytes } = tail;
   return {
     data: {
-      file: path,
-      baseOffset,
-      endOffset,
-      batchCount: batches,
-      recordCount: records,
-      validBytes: tail.validBytes,
-      fileBytes: tail.fileBytes,
-      writtenAheadBytes: aheadBytes,
-      ok: isWell,
-      faults,
-      indexes: indexes.map(({ file, entries, faults: found }) => ({
-        file,
-        entries,
-        faults: found,
-      })),
-      batches: listed.map((batch) => batchData(batch, withRecords)),
+      ...{ file: `${base}.log`, ok, faults, baseOffset, endOffset, batchCount, recordCount },
+      ...{ validBytes, fileBytes, writtenAheadBytes, indexes: found.indexes, batches },
     },
-    lines: listed.map((batch) => batchData(batch, withRecords)),
+    lines: batches,
     view: [
       ...(withRecords ? recordViews(listed) : [batchTable(listed)]),
       summary,
-      ...indexes.map(
-        (index) =>
-          `${index.file}: ${plural(index.entries, "entry", "entries")}, ${index.faults.length === 0 ? "in order" : plural(index.faults.length, "fault")}`,
-      ),
+      ...found.indexes.map(indexLine),
       ...faults.map((text) => `FAULT ${text}`),
     ],
-    exitCode: isWell ? Exit.OK : Exit.UNHEALTHY,
+    exitCode: ok ? Exit.OK : Exit.UNHEALTHY,
   };
 };
+
+function indexLine({ file, entries, faults }: InspectedIndex): string {
+  const state = faults.length === 0 ? "in order" : plural(faults.length, "fault");
+  return `${file}: ${plural(entries, "entry", "entries")}, ${state}`;
+}
+
+function inspect(base: string, withRecords: boolean, onlyFaults: boolean): Inspection {
+  const baseOffset = Number(basename(base));
+  const places = new Map<number, { baseOffset: number; lastOffset: number }>();
+  const listed: InspectedBatch[] = [];
+  const faults: string[] = [];
+  let [batchCount, recordCount, endOffset] = [0, 0, baseOffset];
+  const walk = inspectLog(`${base}.log`, withRecords);
+  for (;;) {
+    const step = walk.next();
+    if (step.done === true) {
+      const tail = step.value;
+      if (tail.tail !== null) faults.push(`behind byte ${tail.validBytes}: ${tail.tail}`);
+      const indexes = [
+        inspectOffsetIndex(`${base}.index`, baseOffset, places),
+        inspectTimeIndex(`${base}.timeindex`, baseOffset, endOffset),
+      ].filter((index) => index !== null);
+      for (const { file, faults: texts } of indexes) {
+        faults.push(...texts.map((text) => `${basename(file)}: ${text}`));
+      }
+      return {
+        base,
+        listed,
+        tail,
+        batchCount,
+        recordCount,
+        baseOffset,
+        endOffset,
+        indexes,
+        faults,
+      };
+    }
+    const batch = step.value;
+    places.set(batch.position, { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset });
+    batchCount += 1;
+    recordCount += batch.records;
+    endOffset = Math.max(endOffset, batch.lastOffset + 1);
+    faults.push(...batch.faults.map((text) => `batch at byte ${batch.position}: ${text}`));
+    if (listed.length < LISTED_MAX && (!onlyFaults || batch.faults.length > 0)) listed.push(batch);
+  }
+}
 
 /** The path without its ending, whichever of a segment's files was named. Throws Failure. */
 function segmentBase(path: string): string {
