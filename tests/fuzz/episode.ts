@@ -92,7 +92,6 @@ export class Episode {
     try {
       this.furnish();
       while (this.frames < frames && this.faultCount === 0) this.nextRound();
-      this.sabotage(this.fuzzed);
       if (this.faultCount === 0) this.finish();
     } catch (error) {
       this.oracle.fault(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
@@ -304,6 +303,7 @@ export class Episode {
 
   private finish(): void {
     if (this.prng.chance(1, 3)) this.breakOff();
+    this.sabotage(this.fuzzed);
     this.comeToRest();
     this.restart();
   }
