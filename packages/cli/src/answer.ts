@@ -14,7 +14,7 @@ export interface Table {
   readonly title?: string;
   readonly columns: readonly Column<never>[];
   readonly rows: readonly unknown[];
-  /** Said in place of a table without rows. */
+  /** Said, as a note, in place of a table without rows. */
   readonly empty?: string;
 }
 

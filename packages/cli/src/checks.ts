@@ -46,6 +46,9 @@ export function clockFinding(brokerMs: number, beforeMs: number, afterMs: number
 
 const DISK_WARN = 0.15;
 const DISK_FAIL = 0.05;
+/** Where a broker does not tell how large its volume is, only how much is free. */
+const FREE_WARN_BYTES = 10 * 2 ** 30;
+const FREE_FAIL_BYTES = 2 ** 30;
 
 /** Judges the room on a broker's volume; null where the broker does not tell. */
 export function diskFinding(
@@ -55,11 +58,14 @@ export function diskFinding(
   usableBytes: number,
   show: (bytes: number) => string,
 ): Finding | null {
-  if (totalBytes <= 0 || usableBytes < 0) return null;
+  if (usableBytes < 0) return null;
+  const isShare = totalBytes > 0;
   const share = usableBytes / totalBytes;
-  const detail = `broker ${node}, ${directory}: ${show(usableBytes)} of ${show(totalBytes)} free`;
-  if (share >= DISK_WARN) return well("disk", detail);
-  return amiss(share < DISK_FAIL ? "fail" : "warn", "disk", detail, {
+  const of = isShare ? ` of ${show(totalBytes)}` : "";
+  const detail = `broker ${node}, ${directory}: ${show(usableBytes)}${of} free`;
+  if (isShare ? share >= DISK_WARN : usableBytes >= FREE_WARN_BYTES) return well("disk", detail);
+  const isFull = isShare ? share < DISK_FAIL : usableBytes < FREE_FAIL_BYTES;
+  return amiss(isFull ? "fail" : "warn", "disk", detail, {
     cause: "the volume is almost full; a broker refuses records before it is",
     fix: "shorten retention (mantou config set topic NAME retention.ms=...), delete topics, or add space",
   });

@@ -91,7 +91,14 @@ export class Output {
     if (this.format === "ndjson") await this.write(linesOf(answer));
     else if (this.isMachine)
       await this.write(this.encode(this.envelope(ok, { data: answer.data })));
-    else await this.write(this.view(answer));
+    else {
+      await this.write(this.view(answer));
+      for (const part of answer.view) {
+        // That there is nothing is no data.
+        const isEmpty = typeof part !== "string" && part.rows.length === 0;
+        if (isEmpty && part.empty !== undefined) await this.note(part.empty);
+      }
+    }
   }
 
   /** Prints why a command did not work. */

@@ -23,7 +23,7 @@ const COLORS: Readonly<Record<string, string>> = {
 /** Columns of fixed width with their titles; the last one is not padded. */
 export function renderTable(table: Table, style: TableStyle): string {
   const title = table.title === undefined ? "" : `${table.title}\n`;
-  if (table.rows.length === 0) return table.empty === undefined ? "" : `${table.empty}\n`;
+  if (table.rows.length === 0) return "";
   const columns = (table.columns as readonly Column<unknown>[]).filter(
     (column) => style.isWide || column.isWide !== true,
   );

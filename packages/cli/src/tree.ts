@@ -19,7 +19,6 @@ Start here: mantou start; mantou topic create NAME; mantou produce NAME; mantou 
       flags: [
         { name: "listen", value: "HOST:PORT", about: "address for clients", repeats: true },
         { name: "data-dir", value: "DIR", about: "where logs and metadata live" },
-        { name: "admin-listen", value: "HOST:PORT", about: "address for health and metrics" },
         { name: "config", value: "FILE", about: "settings as a TOML file" },
         { name: "set", value: "KEY=VALUE", about: "one setting", repeats: true },
       ],
