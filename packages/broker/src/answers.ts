@@ -5,9 +5,13 @@ import type { Call } from "./handler.ts";
 import { ANSWER_BYTES_MAX } from "./limits.ts";
 import type { PlanWriter } from "./plan-writer.ts";
 
+const WRITER_BYTES = 64 * 1024;
+/** Memory of a rare large answer is not kept for the small ones that follow. */
+const WRITER_BYTES_KEPT = 4 * 1024 * 1024;
+
 /** Encodes responses into the plan of this tick. */
 export class Answers {
-  private readonly writer = new Writer(64 * 1024, ANSWER_BYTES_MAX);
+  private writer = new Writer(WRITER_BYTES, ANSWER_BYTES_MAX);
 
   constructor(
     private readonly plan: PlanWriter,
@@ -32,6 +36,9 @@ export class Answers {
       return;
     }
     this.plan.respond(call.connection, call.generation, call.sequence, writer);
+    if (writer.bytes.length > WRITER_BYTES_KEPT) {
+      this.writer = new Writer(WRITER_BYTES, ANSWER_BYTES_MAX);
+    }
   }
 
   /** The request has no answer; the next one of its connection may go. */

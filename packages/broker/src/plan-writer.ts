@@ -4,6 +4,8 @@ import { PLAN_WORDS, Plan, PlanKind, Table } from "@mantou/io";
 import type { Writer } from "@mantou/protocol";
 import { PLAN_BYTES_MAX, PLAN_ROWS_MAX } from "./limits.ts";
 
+const BYTES_INITIAL = 256 * 1024;
+
 /**
  * Collects what the network shall do at the end of this tick: plan rows and the bytes they name.
  * Handed over in one call, so that all answers of a tick leave in one send per connection.
@@ -11,7 +13,7 @@ import { PLAN_BYTES_MAX, PLAN_ROWS_MAX } from "./limits.ts";
 export class PlanWriter {
   private readonly table = new Table(PLAN_WORDS, PLAN_ROWS_MAX);
   private rows = 0;
-  private bytes = new Uint8Array(256 * 1024);
+  private bytes = new Uint8Array(BYTES_INITIAL);
   private used = 0;
 
   constructor(private readonly network: Network) {}
@@ -49,6 +51,8 @@ export class PlanWriter {
     this.network.submit(this.table, this.rows, this.bytes);
     this.rows = 0;
     this.used = 0;
+    // Only an answer that alone is larger makes it grow beyond this.
+    if (this.bytes.length > 2 * PLAN_BYTES_MAX) this.bytes = new Uint8Array(BYTES_INITIAL);
   }
 
   private message(
