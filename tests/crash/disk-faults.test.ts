@@ -387,6 +387,37 @@ describe("a disk that fails", () => {
   );
 
   test.skipIf(shimMissing !== null)(
+    "a failed write takes its log offline until it is recovered, and no other",
+    async () => {
+      using folder = temporaryFolder();
+      using tools = temporaryFolder();
+      const shim = new FaultShim(tools.path, `/${TOPIC}-0/`);
+      await using running = await run(folder.path, [], shim.environment);
+      const { broker, client, probe } = running;
+      await createTopic(client);
+      const values = await fill(probe, 30);
+      await createTopic(client, "healthy");
+      const healthy = new PartitionProbe(client, "healthy");
+      shim.failNextWrite();
+      const refused = await probe.produce(["refused"]);
+      expect(shim.writeHasFailed).toBe(true);
+      expect(refused.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      expect((await healthy.produce(["a"])).errorCode).toBe(ErrorCode.NONE);
+      const answer = await until(
+        "producing again",
+        () => probe.produce(["after"]),
+        ({ errorCode }) => errorCode !== ErrorCode.KAFKA_STORAGE_ERROR,
+      );
+      expect(answer).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: values.length });
+      const all = await probe.readFrom(0);
+      expect(valuesOf(all)).toEqual([...values, "after"]);
+      expect(broker.log).toContain("log_failed");
+      expect(broker.log).toContain("log_reopened");
+      expect(await broker.stop()).toBe(0);
+    },
+  );
+
+  test.skipIf(shimMissing !== null)(
     "EIO on a read: KAFKA_STORAGE_ERROR for that fetch, the log stays and heals with the disk",
     async () => {
       using folder = temporaryFolder();

@@ -4,6 +4,7 @@
  *
  *   sync-once   the next flush of a matching file fails with EIO. Only that one: afterwards a
  *               flush "succeeds", which is what Linux does, and why nobody may try again.
+ *   write-once  the next write to a matching file fails with EIO.
  *   read        every read of a matching file fails with EIO for as long as the file is there.
  */
 #define _GNU_SOURCE
@@ -37,14 +38,19 @@ static void control(char *path, size_t size, const char *name) {
   snprintf(path, size, "%s/%s", setting("FAULT_CONTROL"), name);
 }
 
-static int sync_fails(int fd) {
+/* Takes the order out of its box: whoever gets it fails, and nobody else. */
+static int fails_once(int fd, const char *order) {
   int before = errno;
   char path[4096];
-  control(path, sizeof path, "sync-once");
+  control(path, sizeof path, order);
   int fails = access(path, F_OK) == 0 && matches(fd) && unlink(path) == 0;
   errno = fails ? EIO : before;
   return fails;
 }
+
+static int sync_fails(int fd) { return fails_once(fd, "sync-once"); }
+
+static int write_fails(int fd) { return fails_once(fd, "write-once"); }
 
 static int read_fails(int fd) {
   int before = errno;
@@ -79,4 +85,20 @@ ssize_t preadv2(int fd, const struct iovec *slices, int count, off_t offset, int
 
 ssize_t sendfile(int to, int fd, off_t *offset, size_t length) {
   return read_fails(fd) ? -1 : NEXT(sendfile)(to, fd, offset, length);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
+  return write_fails(fd) ? -1 : NEXT(pwrite)(fd, bytes, length, offset);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
+  return write_fails(fd) ? -1 : NEXT(pwrite64)(fd, bytes, length, offset);
+}
+
+ssize_t pwritev(int fd, const struct iovec *slices, int count, off_t offset) {
+  return write_fails(fd) ? -1 : NEXT(pwritev)(fd, slices, count, offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *slices, int count, off64_t offset) {
+  return write_fails(fd) ? -1 : NEXT(pwritev64)(fd, slices, count, offset);
 }

@@ -45,6 +45,16 @@ export class FaultShim {
     return !existsSync(join(this.control, "sync-once"));
   }
 
+  /** The next write to a matching file fails. */
+  failNextWrite(): void {
+    writeFileSync(join(this.control, "write-once"), "");
+  }
+
+  /** Whether that write has come. */
+  get writeHasFailed(): boolean {
+    return !existsSync(join(this.control, "write-once"));
+  }
+
   failReads(): void {
     writeFileSync(join(this.control, "read"), "");
   }

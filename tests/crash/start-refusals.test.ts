@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Client } from "@mantou/client";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
 
 /** A person's mistakes: one clear line and exit status 2. */
@@ -69,10 +70,42 @@ test("a data directory that cannot be written", async () => {
 test("a second broker on the same directory says so, and the first goes on", async () => {
   using folder = temporaryFolder();
   await using first = await BrokerProcess.start({ dataDirectory: folder.path });
-  const line = await refused([], folder.path);
-  expect(line).toContain(folder.path);
-  expect(line).toMatch(/another|lock/i);
+  const client = await Client.connect({ brokers: first.address });
+  await client.admin.createTopic({ name: "t", partitions: 1 });
+  const producer = client.producer();
+  const send = async (): Promise<number> =>
+    (await producer.send({ topic: "t", partition: 0, value: "x" })).offset;
+  expect(await send()).toBe(0);
+  // By another name it is the same directory.
+  const other = `${folder.path}-link`;
+  symlinkSync(folder.path, other);
+  try {
+    for (const name of [folder.path, other]) {
+      const line = await refused([], name);
+      expect(line).toContain(name);
+      expect(line).toMatch(/another|lock/i);
+      expect(await send()).toBeGreaterThan(0);
+    }
+  } finally {
+    unlinkSync(other);
+  }
+  client.abort();
   expect(await first.stop()).toBe(0);
+});
+
+test("of several brokers that start at once on one directory, one serves", async () => {
+  using folder = temporaryFolder();
+  const brokers = Array.from({ length: 4 }, () =>
+    BrokerProcess.launch({ dataDirectory: folder.path }),
+  );
+  await using stack = new AsyncDisposableStack();
+  for (const broker of brokers) stack.use(broker);
+  const outcomes = await Promise.all(
+    brokers.map((broker) =>
+      Promise.race([broker.exited, broker.waitForLog(/ started /, 60_000).then(() => "serves")]),
+    ),
+  );
+  expect(outcomes.toSorted()).toEqual([2, 2, 2, "serves"]);
 });
 
 test("another node's directory", async () => {
