@@ -428,7 +428,7 @@ impl Writer<'_> {
                 (from, from + step)
             }
         };
-        let to = to.min(limit.next_multiple_of(4096));
+        let to = to.min(limit.min(i32::MAX as u64).next_multiple_of(4096));
         if from >= to || self.core.zeroes.is_busy(segment.key) || self.core.space.is_low() {
             return;
         }
@@ -485,7 +485,7 @@ fn fits(
     }
     let waited = match place.first_timestamp {
         Some(first) if first >= 0 && header.max_timestamp >= 0 => header.max_timestamp - first,
-        _ => now_ms - place.created_ms,
+        _ => now_ms.saturating_sub(place.created_ms),
     };
     let old = waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
     // The index is looked at once for a run: rows of the run add at most an entry each.

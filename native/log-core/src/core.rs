@@ -259,6 +259,9 @@ impl Core {
     pub fn panicked(&self, detail: &str) {
         self.fault
             .store(StoreCode::SyncFailed as u32, Ordering::Release);
+        // Nobody may wait for it any longer.
+        self.flush.close();
+        self.zeroes.abandon();
         let detail = detail.to_owned();
         self.sink.event(Event::StoreState {
             code: StoreCode::SyncFailed,

@@ -122,7 +122,7 @@ impl Scanner {
                 let header = BatchHeader::parse(&bytes[*at..]);
                 header.is_ok_and(|header| {
                     is_plausible(&header, expected)
-                        && header.base_offset - expected < OFFSETS_AHEAD_MAX
+                        && header.base_offset.saturating_sub(expected) < OFFSETS_AHEAD_MAX
                 })
             });
             let Some(at) = candidate else {

@@ -94,6 +94,12 @@ impl ZeroQueue {
         self.work.notify_all();
     }
 
+    /// Ends all waiting, whatever is running.
+    pub fn abandon(&self) {
+        self.close();
+        self.finished();
+    }
+
     /// Waits until nothing is running.
     pub fn wait_idle(&self) {
         let mut state = self.lock();
