@@ -58,6 +58,8 @@ export interface CommandSpec {
   readonly examples?: readonly string[];
   /** Formats of `-o`, where they are not the usual ones; the first is for pipes. */
   readonly formats?: readonly string[];
+  /** Puts other habits (kcat's) into this command's form, before anything is checked. */
+  readonly adapt?: (values: Values) => Values;
   /** It reads its own arguments; nothing is checked here. */
   readonly isRaw?: boolean;
   readonly isHidden?: boolean;

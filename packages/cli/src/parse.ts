@@ -141,7 +141,8 @@ function check(scope: CommandSpec, path: readonly CommandSpec[], argv: readonly 
     list.push(value);
     given.set(flag.name, list);
   }
-  const values = new Values(positionals.slice(path.length), given);
+  const typed = new Values(positionals.slice(path.length), given);
+  const values = scope.adapt?.(typed) ?? typed;
   const asksOnly = values.has("help") || values.has("help-json") || values.has("version");
   if (!asksOnly && scope.load !== undefined) checkPositionals(scope, name, values.positionals);
   return values;

@@ -38,6 +38,16 @@ export interface PartitionRange {
   readonly latest: number;
 }
 
+/** How many offsets ranges have together; null where one of them has no end. */
+export function rangesTotal(ranges: readonly PartitionRange[]): number | null {
+  let total = 0;
+  for (const { from, to } of ranges) {
+    if (to === null) return null;
+    total += Math.max(0, to - from);
+  }
+  return total;
+}
+
 /** Reads the flags that say which records are wanted. Throws Failure. */
 export function rangeSpec(values: Values, topics: readonly string[], nowMs: number): RangeSpec {
   const starts = ["from-beginning", "since", "last", "offset"].filter((name) => values.has(name));

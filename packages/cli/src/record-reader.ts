@@ -5,13 +5,18 @@ import { resolveRange } from "./record-range.ts";
 /** How long a poll waits, in milliseconds; the end of a range is looked for in between. */
 const POLL_MS = 250;
 
-/** Records of a range in runs, as they come, until its end. */
+/**
+ * Records of a range in runs, as they come, until its end.
+ * @param onRanges told, once, which offsets are going to be read.
+ */
 export async function* readRange(
   client: Client,
   spec: RangeSpec,
   options: ConsumerOptions,
+  onRanges: (ranges: readonly PartitionRange[]) => void = () => {},
 ): AsyncGenerator<ConsumedRecord[]> {
   const ranges = await resolveRange(client, spec);
+  onRanges(ranges);
   if (spec.last === null) {
     yield* readPartitions(client, ranges, spec.untilMs, options);
     return;

@@ -1,4 +1,5 @@
 import type { CommandSpec, FlagSpec } from "./command.ts";
+import { JSON_FLAG, kcatHabits, TOPIC_FLAG } from "./kcat-habits.ts";
 
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
 export const RECORD_ENCODINGS = ["text", "json", "hex", "base64", "int32", "int64", "float64"];
@@ -47,6 +48,7 @@ const CODEC: FlagSpec = {
 export const recordCommands: readonly CommandSpec[] = [
   {
     name: "produce",
+    adapt: kcatHabits,
     about: "send records: lines of standard input, files, or ndjson",
     details: `Each line is a record; -K cuts off its key. With -i ndjson, each line is a JSON object as
 "consume -o ndjson" prints it, so records go round without loss.`,
@@ -101,6 +103,7 @@ export const recordCommands: readonly CommandSpec[] = [
         choices: RECORD_ENCODINGS,
         about: "how values are written",
       },
+      TOPIC_FLAG,
       { name: "tombstones", short: "Z", about: "an empty value is none (null)" },
       CODEC,
       ACKS,
@@ -115,6 +118,7 @@ export const recordCommands: readonly CommandSpec[] = [
   },
   {
     name: "consume",
+    adapt: kcatHabits,
     aliases: ["tail"],
     about: "read records",
     details: `Without a start it waits for new records; with --exit alone it begins with the oldest.
@@ -130,6 +134,8 @@ says) r.json (the value parsed) r.headers.name`,
       { name: "format", short: "f", value: "TEXT", about: "print each record like printf" },
       { name: "key-format", value: "FORM", choices: RECORD_ENCODINGS, about: "what keys are" },
       { name: "value-format", value: "FORM", choices: RECORD_ENCODINGS, about: "what values are" },
+      { ...TOPIC_FLAG, repeats: true },
+      JSON_FLAG,
       { name: "committed", about: "leave out records of transactions that are not committed" },
     ],
     formats: ["raw", "pretty", "json", "ndjson", "yaml"],

@@ -11,6 +11,19 @@ export class Values {
     return this.given.has(flag);
   }
 
+  /** The same with a flag set, or taken away (null). */
+  with(flag: string, value: string | null): Values {
+    const given = new Map(this.given);
+    if (value === null) given.delete(flag);
+    else given.set(flag, [value]);
+    return new Values(this.positionals, given);
+  }
+
+  /** The same with other positionals. */
+  withPositionals(positionals: readonly string[]): Values {
+    return new Values(positionals, this.given);
+  }
+
   /** The last value of a flag, or null. */
   text(flag: string): string | null {
     return this.given.get(flag)?.at(-1) ?? null;

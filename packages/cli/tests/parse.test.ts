@@ -47,6 +47,15 @@ describe("the command line", () => {
     expect(parse("topic create a -- --odd").values.positionals).toEqual(["a", "--odd"]);
   });
 
+  test("takes kcat's habits", () => {
+    const { values } = parse("consume -t orders -o -10 -e -J -b h:1");
+    expect(values.positionals).toEqual(["orders"]);
+    expect([values.text("offset"), values.text("output")]).toEqual(["-10", "ndjson"]);
+    expect(parse("consume t -o beginning").values.text("offset")).toBe("beginning");
+    expect(parse("consume t -o json").values.text("offset")).toBe(null);
+    expect(parse("produce -t orders").values.positionals).toEqual(["orders"]);
+  });
+
   test("names the nearest command and flag", () => {
     expect(failure("topc list").hint).toContain("topic");
     expect(failure("topic creat x").hint).toContain("create");

@@ -9,6 +9,7 @@ import {
 } from "../src/humane.ts";
 import { momentOf, parseDuration } from "../src/moments.ts";
 import { didYouMean, editDistance, nearestNames } from "../src/nearest.ts";
+import { progressBar } from "../src/progress.ts";
 import { renderTable } from "../src/table.ts";
 import { table } from "../src/answer.ts";
 
@@ -47,6 +48,12 @@ describe("words for people", () => {
     expect(moment("2026-11-22T11:00:00Z")).toBe(now - 3_600_000);
     expect(moment(String(now))).toBe(now);
     expect(() => moment("yesterday-ish")).toThrow(/no point in time/);
+  });
+
+  test("a bar shows the share, where there is a total", () => {
+    expect(progressBar(300, 1000, "read")).toBe("[######              ] 30% 300 of 1,000 read");
+    expect(progressBar(2000, 1000, "read")).toContain("100%");
+    expect(progressBar(1234, null, "sent")).toBe("1,234 sent");
   });
 
   test("nearest names", () => {

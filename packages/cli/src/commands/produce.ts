@@ -6,6 +6,7 @@ import { explain } from "../explain.ts";
 import { usage } from "../failure.ts";
 import { linesOf } from "../lines.ts";
 import { momentOf } from "../moments.ts";
+import { progressBar } from "../progress.ts";
 import { producerOptions, RecordSender, type SendCounts } from "../record-sender.ts";
 import { messageFromJson } from "../record-json.ts";
 import { decodePart, looseText, type RecordEncoding } from "../record-text.ts";
@@ -42,7 +43,7 @@ export const run: Run = async (invocation) => {
       const now = performance.now();
       if (now - lastProgress < PROGRESS_MS || now - startedMs < 1000) continue;
       lastProgress = now;
-      await output.progress(`${sender.delivered} records sent`);
+      await output.progress(progressBar(sender.delivered, null, "records sent"));
     }
   } catch (error) {
     thrown = error;

@@ -3,9 +3,10 @@ import type { Run } from "../command.ts";
 import { explain } from "../explain.ts";
 import { usage } from "../failure.ts";
 import { plural } from "../humane.ts";
+import { progressBar } from "../progress.ts";
 import { producerOptions, RecordSender } from "../record-sender.ts";
 import { readLastAndFollow, readRange } from "../record-reader.ts";
-import { rangeSpec, type RangeSpec } from "../record-range.ts";
+import { rangeSpec, type RangeSpec, rangesTotal } from "../record-range.ts";
 import { existingTopic } from "../topics.ts";
 import { Where } from "../where.ts";
 
@@ -28,11 +29,16 @@ export const run: Run = async (invocation) => {
   let left = values.integer("count", 0) ?? Infinity;
   let read = 0;
   let lastProgress = performance.now();
+  let total: number | null = null;
   let thrown: unknown = null;
   try {
     const spec = copySpec(rangeSpec(values, [from], Date.now()), values.has("follow"));
     const follows = values.has("follow") && spec.last !== null;
-    const runs = (follows ? readLastAndFollow : readRange)(source, spec, consumer);
+    const runs = follows
+      ? readLastAndFollow(source, spec, consumer)
+      : readRange(source, spec, consumer, (ranges) => {
+          total = rangesTotal(ranges);
+        });
     for await (const records of runs) {
       for (const record of records) {
         read += 1;
@@ -51,7 +57,7 @@ export const run: Run = async (invocation) => {
       if (left <= 0) break;
       if (performance.now() - lastProgress < PROGRESS_MS) continue;
       lastProgress = performance.now();
-      await output.progress(`${read} read, ${sender.delivered} copied`);
+      await output.progress(progressBar(read, total, `read, ${sender.delivered} copied`));
     }
   } catch (error) {
     thrown = error;
