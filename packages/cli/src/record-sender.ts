@@ -1,5 +1,6 @@
 import type { Client, Delivery, Message, ProducerOptions } from "@mantou/client";
 import { Failure } from "./failure.ts";
+import { plural } from "./humane.ts";
 import type { Values } from "./values.ts";
 
 /** Records that may be under way. */
@@ -112,7 +113,7 @@ export class RecordSender {
   /** The failure to end with, where any record was not taken. */
   failure(explained: Failure): Failure {
     const { sent, failedCount } = this;
-    const message = `${failedCount} records were not taken, ${sent} were: ${explained.message}`;
+    const message = `${plural(failedCount, "record")} not taken, ${sent} taken: ${explained.message}`;
     return new Failure(explained.code, message, { hint: explained.hint });
   }
 

@@ -1,5 +1,6 @@
 import type { ConsumedRecord } from "@mantou/client";
 import { usage } from "./failure.ts";
+import { plural } from "./humane.ts";
 import type { RecordFormats } from "./record-json.ts";
 import { encodePart, looseText } from "./record-text.ts";
 
@@ -95,6 +96,6 @@ export class Where {
   /** What to tell a person at the end, or null. */
   get warning(): string | null {
     if (this.failed === 0) return null;
-    return `--where failed on ${this.failed} records, which are left out: ${this.firstError}`;
+    return `--where failed on ${plural(this.failed, "record")}, left out: ${this.firstError}`;
   }
 }

@@ -141,7 +141,7 @@ describe("--where", () => {
   test("leaves out what it cannot judge, and says so", () => {
     const where = Where.compile("r.json.a.b === 1", plain);
     expect(where.accepts(record({ value: utf8.encode("not json") }))).toBe(false);
-    expect(where.warning).toContain("1 records");
+    expect(where.warning).toContain("1 record, left out");
     expect(() => Where.compile("Number(r.value > 40", plain)).toThrow(/no TypeScript expression/);
   });
 });
