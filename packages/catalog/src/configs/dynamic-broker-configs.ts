@@ -8,6 +8,12 @@ const define = (
   documentation: string,
 ): ConfigDefinition => ({ name, type, fallback, check, documentation, dynamic: true });
 
+/**
+ * A broker that starts takes up what it led before: one entry of the metadata log, of 25 bytes for
+ * each topic with one partition. The log takes entries of 8 MiB.
+ */
+const PARTITIONS_MAX_MAX = 300_000;
+
 /** Looked up at each decision, for one broker or for all. */
 export const dynamicBrokerConfigs: readonly ConfigDefinition[] = [
   define(
@@ -63,7 +69,7 @@ export const dynamicBrokerConfigs: readonly ConfigDefinition[] = [
     "mantou.partitions.max",
     ConfigType.INT,
     "200000",
-    int(1, 4_000_000),
-    "Most partitions of all topics together.",
+    int(1, PARTITIONS_MAX_MAX),
+    "Most partitions of all topics together, up to 300000.",
   ),
 ];
