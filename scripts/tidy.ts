@@ -53,7 +53,8 @@ const ratchet = JSON.parse(readFileSync(ratchetPath, "utf8")) as Record<string, 
 const ratchetNow: Record<string, number> = {};
 
 const isCode = (file: string): boolean => /\.(ts|tsx|rs)$/.test(file);
-const isTest = (file: string): boolean => /(^|\/)(tests|bench|examples|fixtures)\//.test(file);
+const isTest = (file: string): boolean =>
+  /(^|\/)(tests|examples|fixtures)\/|^packages\/[^/]+\/bench\//.test(file);
 
 for (const file of tracked) {
   if (NAMES_BANNED.test(file)) fault(file, 0, "no utils, common or helpers: name what it is");
