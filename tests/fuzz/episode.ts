@@ -24,6 +24,8 @@ const CONNECTIONS_MAX = 100;
 /** Connections that carry many requests each. */
 const SHARED_CONNECTIONS = 4;
 const BURST_MAX = 48;
+/** Frames that may be there before the broker is ready. */
+const EARLY_MAX = 8;
 /** A little above the floor of free space that the broker is told to keep. */
 const LOW_BYTES = 512 * 1024;
 /** The process's size is looked at once in so many rounds. */
@@ -142,7 +144,9 @@ export class Episode {
     // What an earlier process had planned to do dies with its time.
     this.time = this.time.successor();
     this.shared.length = 0;
-    return FuzzBroker.start(this.time, this.disk, this.prng.u32(), onAnswer, onSkip);
+    const early = Array.from({ length: this.prng.below(EARLY_MAX) }, () => this.maker.next().bytes);
+    const seed = this.prng.u32();
+    return FuzzBroker.start(this.time, this.disk, seed, onAnswer, onSkip, early);
   }
 
   private count(): void {

@@ -124,14 +124,16 @@ export class FrameMaker {
   /** Tagged fields that nobody knows: few, or a flood of them. */
   private tagged(api: AnyApi, version: number, value: unknown): Uint8Array {
     const { prng } = this;
-    const plain = new WireModel(at(api.request, version)).message(api.request.schema, value);
-    const flood = plain.sites.length < SITES_FLOODED_MAX && prng.chance(1, 30);
+    const when = at(api.request, version);
+    const flood =
+      prng.chance(1, 30) &&
+      new WireModel(when).message(api.request.schema, value).sites.length < SITES_FLOODED_MAX;
     const count = flood ? prng.between(100, 300) : prng.between(1, 3);
     const tags: ExtraTags = Array.from({ length: count }, (_, index) => [
       prng.chance(1, 4) ? prng.below(3) : 100 + index,
       Array.from({ length: flood ? 0 : prng.below(20) }, () => prng.below(256)),
     ]);
-    const model = new WireModel(at(api.request, version), tags).message(api.request.schema, value);
+    const model = new WireModel(when, tags).message(api.request.schema, value);
     const header = this.header(api, version);
     const bytes = Uint8Array.from([...header, ...model.bytes]);
     return bytes.length <= FRAME_BYTES_MAX ? bytes : bytes.subarray(0, FRAME_BYTES_MAX);

@@ -7,7 +7,7 @@ import type { Arena, Io, LogStore, MemoryDisk, Table } from "@mantou/io";
 import { EventQueue, PinTable, PortableArena, PortableLogStore } from "@mantou/io";
 import type { SentFrame } from "./fuzz-network.ts";
 import { FuzzNetwork } from "./fuzz-network.ts";
-import { VirtualTime } from "./virtual-time.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** Small on purpose: a full arena is one of the things that happen. */
 const ARENA_BYTES = 4 * 1024 * 1024;
@@ -41,10 +41,11 @@ class FuzzIo implements Io {
     disk: MemoryDisk,
     onAnswer: (frame: SentFrame, response: Uint8Array) => void,
     onSkip: (frame: SentFrame) => void,
+    impatient: readonly Uint8Array[],
   ) {
     this.events = new EventQueue(time);
     const { portableArena, events, pins } = this;
-    this.network = new FuzzNetwork(portableArena, events, pins, onAnswer, onSkip);
+    this.network = new FuzzNetwork(portableArena, events, pins, onAnswer, onSkip, impatient);
     this.logs = new PortableLogStore(portableArena, events, pins, disk, time, codecs);
   }
 
@@ -92,21 +93,24 @@ export class FuzzBroker {
     seed: number,
     onAnswer: (frame: SentFrame, response: Uint8Array) => void,
     onSkip: (frame: SentFrame) => void,
+    impatient: readonly Uint8Array[],
   ) {
     const config = parseBrokerConfig(Object.entries(SETTINGS));
     if (!config.ok) throw new Error(config.error.join("; "));
-    this.io = new FuzzIo(time, disk, onAnswer, onSkip);
+    this.io = new FuzzIo(time, disk, onAnswer, onSkip, impatient);
     this.broker = new Broker(this.io, config.value, this.ambient(seed));
   }
 
+  /** @param impatient frames that arrive while it is not ready yet. */
   static start(
     time: VirtualTime,
     disk: MemoryDisk,
     seed: number,
     onAnswer: (frame: SentFrame, response: Uint8Array) => void,
     onSkip: (frame: SentFrame) => void,
+    impatient: readonly Uint8Array[] = [],
   ): FuzzBroker {
-    const fuzzed = new FuzzBroker(time, disk, seed, onAnswer, onSkip);
+    const fuzzed = new FuzzBroker(time, disk, seed, onAnswer, onSkip, impatient);
     fuzzed.settle("start", fuzzed.broker.start());
     return fuzzed;
   }

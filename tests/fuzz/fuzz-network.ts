@@ -54,6 +54,8 @@ export class FuzzNetwork implements Network {
     private readonly pins: PinTable,
     private readonly onAnswer: (frame: SentFrame, response: Uint8Array) => void,
     private readonly onSkip: (frame: SentFrame) => void,
+    /** What clients have ready for the moment in which the port opens. */
+    private readonly impatient: readonly Uint8Array[] = [],
   ) {}
 
   get waiting(): number {
@@ -114,6 +116,7 @@ export class FuzzNetwork implements Network {
 
   listen(options: ListenOptions): { readonly host: string; readonly port: number } {
     this.listeners += 1;
+    for (const frame of this.impatient) this.deliver(this.connectClient(), frame);
     return {
       host: options.host,
       port: options.port === 0 ? 40_000 + this.listeners : options.port,
