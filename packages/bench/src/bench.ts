@@ -8,12 +8,12 @@ import { describeMachine } from "./machine.ts";
 import { mantouKind } from "./mantou.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Results } from "./results.ts";
-import { type Block, type Form, FULL, QUICK, rowsOf } from "./scenarios.ts";
+import { type Block, type Form, FULL, QUICK, rowsOf, turnsOf } from "./scenarios.ts";
 import { losses, summarize, warnings } from "./summary.ts";
 import { runTurn } from "./turn.ts";
 
 /** The form with what the options change in it. Throws where nothing is left. */
-export function formOf({ isFull, only, seconds }: BenchOptions): Form {
+export function formOf({ isFull, only, seconds, repetitions }: BenchOptions): Form {
   const form = isFull ? FULL : QUICK;
   const wanted = (block: Block): Block => ({
     ...block,
@@ -24,7 +24,8 @@ export function formOf({ isFull, only, seconds }: BenchOptions): Form {
     const ids = rowsOf(form).map((row) => row.id);
     throw new Error(`--only matches none of: ${ids.join(", ")}`);
   }
-  return { ...form, blocks, secondsPerRun: seconds ?? form.secondsPerRun };
+  const turns = repetitions === null ? form.turns : turnsOf(repetitions);
+  return { ...form, blocks, turns, secondsPerRun: seconds ?? form.secondsPerRun };
 }
 
 /** Runs a whole benchmark. Its data is gone afterwards, however it ends. */

@@ -5,7 +5,20 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
+let isInterrupted = false;
+
+/** Kills all children and lets no more be started: what waits for one fails, and cleans up. */
+export function interrupt(): void {
+  isInterrupted = true;
+  for (const child of running) child.kill("SIGKILL");
+}
+
+/** Sees to it that a child does not outlive this process. */
 export function guard<T extends Bun.Subprocess>(child: T): T {
+  if (isInterrupted) {
+    child.kill("SIGKILL");
+    throw new Error("interrupted");
+  }
   running.add(child);
   void child.exited.finally(() => running.delete(child));
   return child;

@@ -1,16 +1,24 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runBench } from "./bench.ts";
+import { interrupt } from "./children.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { htmlReport } from "./report/html.ts";
 import { chartLibrary } from "./report/chart-library.ts";
 import { terminalReport } from "./report/terminal.ts";
 
 const EXIT_USAGE = 2;
+const EXIT_INTERRUPTED = 130;
 
-// Leaving runs the exit hooks, and they kill the brokers.
+let signals = 0;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => process.exit(130));
+  process.on(signal, () => {
+    signals += 1;
+    // The first one leaves time to remove the data; the exit hook kills the brokers in any case.
+    if (signals > 1) process.exit(EXIT_INTERRUPTED);
+    process.stderr.write("bench: interrupted, removing the data\n");
+    interrupt();
+  });
 }
 
 function options(): BenchOptions {

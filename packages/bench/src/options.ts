@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly only: RegExp | null;
   /** Seconds of a run, in place of the form's, or null. */
   readonly seconds: number | null;
+  /** Turns of each broker, in place of the form's, or null. */
+  readonly repetitions: number | null;
   readonly dataDirectory: string;
   readonly outDirectory: string;
   readonly executable: string | null;
@@ -26,6 +28,7 @@ Stands alone: stop whatever else uses the machine.
   --full            the long form: the whole matrix, five repetitions; takes hours
   --only PATTERN    only rows whose id matches this regular expression
   --seconds S       length of a run, in place of the form's
+  --repetitions N   turns of each broker, in place of the form's
   --data-dir DIR    where both keep their data; default: the folder for temporary files
   --out DIR         where results.json and report.html go; default: dist/bench
   --mantou FILE     a built executable; default: the sources of this checkout
@@ -42,6 +45,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       full: { type: "boolean", default: false },
       only: { type: "string" },
       seconds: { type: "string" },
+      repetitions: { type: "string" },
       "data-dir": { type: "string", default: tmpdir() },
       out: { type: "string", default: join(ROOT, "dist", "bench") },
       mantou: { type: "string" },
@@ -54,6 +58,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     isFull: values.full,
     only: values.only === undefined ? null : new RegExp(values.only),
     seconds: positive("--seconds", values.seconds),
+    repetitions: whole(positive("--repetitions", values.repetitions)),
     dataDirectory: resolve(values["data-dir"]),
     outDirectory: resolve(values.out),
     executable: values.mantou === undefined ? null : resolve(values.mantou),
@@ -71,3 +76,5 @@ function positive(flag: string, text: string | undefined): number | null {
   }
   return value;
 }
+
+const whole = (value: number | null): number | null => (value === null ? null : Math.ceil(value));
