@@ -3,3 +3,4 @@ export { lineLogger } from "./logger.ts";
 export type { Server } from "./server.ts";
 export { startServer } from "./server.ts";
 export { START_USAGE, parseStartOptions } from "./start-options.ts";
+export { untilStopped } from "./until-stopped.ts";

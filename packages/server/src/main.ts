@@ -3,6 +3,7 @@ import { IoError } from "@mantou/io";
 import { lineLogger } from "./logger.ts";
 import { startServer } from "./server.ts";
 import { START_USAGE, parseStartOptions } from "./start-options.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 /** Exit status for what a person has to mend: flags, settings, address, directory. */
 const EXIT_USAGE = 2;
@@ -26,22 +27,8 @@ if (options.value.help) {
 const logger = lineLogger();
 try {
   const server = await startServer(options.value.config, logger);
-  let stopping = false;
-  const stop = (signal: string): void => {
-    // A second signal means: now.
-    if (stopping) process.exit(1);
-    stopping = true;
-    logger.info("stopping", { signal });
-    server.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error("stop_failed", { reason: String(error) });
-        process.exit(1);
-      },
-    );
-  };
-  process.on("SIGTERM", () => stop("SIGTERM"));
-  process.on("SIGINT", () => stop("SIGINT"));
+  await untilStopped(server, logger).catch(() => process.exit(1));
+  process.exit(0);
 } catch (error) {
   if (error instanceof IoError) refuse([error.message]);
   throw error;

@@ -37,6 +37,7 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
       address: `${endpoint.host}:${endpoint.port}`,
     });
   }
+  warnOfOpenDoors(config, logger);
   logger.info("started", {
     nodeId: config.nodeId,
     clusterId: broker.clusterId,
@@ -50,4 +51,19 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
       clearInterval(alive);
     },
   };
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** There is no authentication yet: whoever reaches a listener may read and delete everything. */
+function warnOfOpenDoors(config: BrokerConfig, logger: Logger): void {
+  for (const { name, host, port } of config.listeners) {
+    if (LOOPBACK.test(host)) continue;
+    logger.warn("listening_wide", {
+      listener: name,
+      address: `${host === "" ? "*" : host}:${port}`,
+      why: "anybody who reaches this address may read, write and delete everything",
+      todo: "bind to loopback or to a network that you trust",
+    });
+  }
 }

@@ -112,8 +112,15 @@ function flagEntries(
   return ok(entries);
 }
 
-/** MANTOU_ names that are not settings: they say how the process runs. */
-const NOT_SETTINGS = new Set(["MANTOU_NATIVE_PATH", "MANTOU_LONG", "MANTOU_SEED"]);
+/** MANTOU_ names that are not settings: how the process runs, and what the client commands read. */
+const NOT_SETTINGS = new Set([
+  "MANTOU_BOOTSTRAP",
+  "MANTOU_LONG",
+  "MANTOU_NATIVE_PATH",
+  "MANTOU_PROFILE",
+  "MANTOU_PROFILES",
+  "MANTOU_SEED",
+]);
 
 function environmentEntries(environment: Readonly<Record<string, string | undefined>>): Entry[] {
   const entries: Entry[] = [];

@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import { IoError } from "@mantou/io";
-import { lineLogger, parseStartOptions, START_USAGE, startServer } from "@mantou/server";
+import {
+  lineLogger,
+  parseStartOptions,
+  START_USAGE,
+  startServer,
+  untilStopped,
+} from "@mantou/server";
 import { settingsEnvironment } from "../broker-environment.ts";
 import type { Run } from "../command.ts";
 import { Failure, usage } from "../failure.ts";
@@ -19,20 +25,8 @@ export const run: Run = async ({ rest, environment, output }) => {
     if (error instanceof IoError) throw refusal(error, options.value.config.logDir);
     throw error;
   });
-  await new Promise<void>((resolve, reject) => {
-    let stopping = false;
-    const stop = (signal: string): void => {
-      // A second signal means: now.
-      if (stopping) process.exit(1);
-      stopping = true;
-      logger.info("stopping", { signal });
-      server.stop().then(resolve, (error: unknown) => {
-        logger.error("stop_failed", { reason: String(error) });
-        reject(new Failure("STOP_FAILED", `the broker did not stop in order: ${String(error)}`));
-      });
-    };
-    process.on("SIGTERM", () => stop("SIGTERM"));
-    process.on("SIGINT", () => stop("SIGINT"));
+  await untilStopped(server, logger).catch((error: unknown) => {
+    throw new Failure("STOP_FAILED", `the broker did not stop in order: ${String(error)}`);
   });
   return null;
 };
