@@ -8,7 +8,8 @@ import { describeMachine } from "./machine.ts";
 import { mantouKind } from "./mantou.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Results } from "./results.ts";
-import { type Block, type Form, FULL, QUICK, rowsOf, turnsOf } from "./scenarios.ts";
+import { FULL, QUICK, rowsOf, turnsOf } from "./forms.ts";
+import type { Block, Form } from "./scenarios.ts";
 import { losses, summarize, warnings } from "./summary.ts";
 import { runTurn } from "./turn.ts";
 

@@ -58,3 +58,32 @@ export async function runJavaProducer(
   }
   return { report, cpuSeconds };
 }
+
+export interface EndToEndReport {
+  readonly meanMs: number;
+  readonly p99Ms: number;
+}
+
+/** The last lines of EndToEndLatency. Null where they are not there. */
+export function parseEndToEndReport(text: string): EndToEndReport | null {
+  const mean = /^Avg latency: ([\d.]+) ms/m.exec(text)?.[1];
+  const p99 = /^Percentiles: .*99th = ([\d.]+),/m.exec(text)?.[1];
+  if (mean === undefined || p99 === undefined) return null;
+  return { meanMs: Number(mean), p99Ms: Number(p99) };
+}
+
+/** Sends one record after the other and waits for each at a consumer. */
+export async function runEndToEnd(
+  address: string,
+  load: { readonly topic: string; readonly records: number; readonly recordBytes: number },
+): Promise<EndToEndReport> {
+  const { topic, records, recordBytes } = load;
+  const sizes = ["--num-records", String(records), "--record-size", String(recordBytes)];
+  const target = ["--bootstrap-server", address, "--topic", topic, "--producer-acks", "all"];
+  const command = await kafkaTool("org.apache.kafka.tools.EndToEndLatency", [...target, ...sizes]);
+  const { stdout, stderr } = await run(command, { timeoutMs: TIMEOUT_MS });
+  // Its exit status tells of things after the measurement as well, so what it printed decides.
+  const report = parseEndToEndReport(stdout);
+  if (report === null) throw new Error(`EndToEndLatency failed on ${topic}: ${stderr || stdout}`);
+  return report;
+}

@@ -1,15 +1,18 @@
 import { checkContent, countRecords, createTopic, expectationOf } from "./content-check.ts";
 import { cpuFigures, type Measurement, sharesOf } from "./figures.ts";
-import { runJavaProducer } from "./java-producer.ts";
+import { runEndToEnd, runJavaProducer } from "./java-producer.ts";
 import { type LoadReport, runLoad } from "./loadgen.ts";
 import {
+  type EndToEndRow,
   type FetchRow,
   type JavaRow,
   type ProduceRow,
+  type SyscallsRow,
   type Variant,
   VARIANTS,
 } from "./scenarios.ts";
 import { median } from "./statistics.ts";
+import { countSyscalls } from "./syscalls.ts";
 import { type BenchContext, inWindow, type Turn } from "./context.ts";
 
 const topicOf = (row: string, variant: Variant): string => `${row}.${variant}`;
@@ -120,6 +123,44 @@ export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promi
     check,
     ...sharesOf(window),
   };
+}
+
+export async function runSingleRecords(
+  { client, broker, index }: Turn,
+  row: EndToEndRow,
+  variant: Variant,
+): Promise<Measurement> {
+  const topic = topicOf(row.id, variant);
+  await createTopic(client, topic, 1, VARIANTS[variant].configs);
+  const { records, recordBytes } = row;
+  const figures = await runEndToEnd(broker.address, { topic, records, recordBytes });
+  const check = await checkContent(client, {
+    topic,
+    partitions: 1,
+    recordBytes,
+    acknowledged: records,
+    recordsPerBatch: 1,
+    // It may warm up with records of its own.
+    batchesUnderWayMax: records,
+  });
+  return { row: row.id, variant, turn: index, figures: { ...figures }, check };
+}
+
+/** Apart from the rows that are timed: counting makes every call a little dearer. */
+export async function runSyscalls(
+  { context, client, broker, index }: Turn,
+  row: SyscallsRow,
+  variant: Variant,
+): Promise<Measurement> {
+  const topic = topicOf(row.id, variant);
+  const { partitions, connections, depth, batchBytes, recordBytes, acks } = row.load;
+  await createTopic(client, topic, partitions, VARIANTS[variant].configs);
+  const counter = countSyscalls(broker.pid);
+  const sizes = { batchBytes, recordBytes, acks, seconds: context.form.secondsPerRun };
+  const load = { mode: "produce", topic, partitions, connections, depth, ...sizes } as const;
+  const { report } = await runLoad(context.loadgen, broker.address, load);
+  const syscallsPerMb = (await counter.stop()) / (report.bytes / 1e6);
+  return { row: row.id, variant, turn: index, figures: { syscallsPerMb } };
 }
 
 function loadFigures(report: LoadReport) {

@@ -1,5 +1,6 @@
 import { BROKER_ROW, type Figure } from "./figures.ts";
-import { produceRowId, type Variant } from "./scenarios.ts";
+import { produceRowId } from "./forms.ts";
+import type { Variant } from "./scenarios.ts";
 
 /** A figure to reach, as ours by theirs. */
 export interface Target {

@@ -9,7 +9,7 @@ import { connectWhenReady, measureFirstAck } from "./first-answer.ts";
 import { runLoad } from "./loadgen.ts";
 import { residentBytes, watchResident } from "./proc.ts";
 import { runPartitions } from "./run-partitions.ts";
-import { runFetch, runJava, runProduce } from "./run-row.ts";
+import { runFetch, runJava, runProduce, runSingleRecords, runSyscalls } from "./run-row.ts";
 import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
 
 const FIRST_TOPIC = "first";
@@ -108,12 +108,27 @@ async function runRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<v
   const { context, directory } = turn;
   const bytes = context.form.secondsPerRun * BYTES_PER_SECOND_MAX;
   requireFreeBytes(directory, row.kind === "fetch" ? 0 : bytes, context.floorBytes);
-  let measurement: Measurement | null;
-  if (row.kind === "fetch") measurement = await runFetch(turn, row, variant);
-  else if (row.kind === "java") measurement = await runJava(turn, row, variant);
-  else if (row.kind === "partitions") measurement = null;
-  else measurement = await runProduce(turn, row, variant);
+  const measurement = await measure(turn, row, variant);
   if (measurement !== null) record(turn, measurement);
+}
+
+function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measurement | null> {
+  switch (row.kind) {
+    case "produce":
+    case "paced":
+      return runProduce(turn, row, variant);
+    case "fetch":
+      return runFetch(turn, row, variant);
+    case "java":
+      return runJava(turn, row, variant);
+    case "end-to-end":
+      return runSingleRecords(turn, row, variant);
+    case "syscalls":
+      return runSyscalls(turn, row, variant);
+    case "partitions":
+      // It starts its brokers itself; `runTurn` sees to that.
+      return Promise.resolve(null);
+  }
 }
 
 function record({ context }: Turn, measurement: Measurement): void {

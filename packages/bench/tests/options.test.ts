@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { formOf } from "../src/bench.ts";
 import { loadArguments } from "../src/loadgen.ts";
-import { parseJavaReport } from "../src/java-producer.ts";
+import { parseEndToEndReport, parseJavaReport } from "../src/java-producer.ts";
 import { parseOptions } from "../src/options.ts";
-import { FULL, QUICK, rowsOf } from "../src/scenarios.ts";
+import { FULL, QUICK, rowsOf } from "../src/forms.ts";
+import { parseSyscalls } from "../src/syscalls.ts";
 import { TARGETS } from "../src/targets.ts";
 
 describe("options", () => {
@@ -80,4 +81,16 @@ test("the last line of kafka-producer-perf-test counts, in decimal megabytes", (
   const report = parseJavaReport(text);
   expect(report).toEqual({ records: 300_000, mbPerSecond: 104.8576, p50Ms: 12, p99Ms: 250 });
   expect(parseJavaReport("no such thing")).toBeNull();
+});
+
+test("EndToEndLatency ends with mean and percentiles", () => {
+  const text =
+    "1000\t0.71\nAvg latency: 4.8211 ms\nPercentiles: 50th = 0, 99th = 88, 99.9th = 228\n";
+  expect(parseEndToEndReport(text)).toEqual({ meanMs: 4.8211, p99Ms: 88 });
+  expect(parseEndToEndReport("0\t378\n")).toBeNull();
+});
+
+test("perf's count of system calls is read, and no count is none", () => {
+  expect(parseSyscalls("12345,,raw_syscalls:sys_enter,99,100.00,,\n")).toBe(12_345);
+  expect(parseSyscalls("<not counted>,,raw_syscalls:sys_enter,0,100.00,,\n")).toBeNull();
 });
