@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
-use crate::api::{Command, Durability, LogId, Reply, StoreError};
+use crate::api::{Command, Durability, LogId, Reply, StoreCode, StoreError};
 use crate::append::wall_ms;
 use crate::checkpoint::Point;
 use crate::deleter::Job;
@@ -141,8 +141,7 @@ impl Writer<'_> {
         if let Err(error) = cut {
             // Half a cut: what the log has on disk is found out when it is opened again.
             let detail = format!("{}: truncate to {end}: {error}", log.name());
-            self.core
-                .fail_log(log, crate::api::StoreCode::WriteFailed, detail);
+            self.core.fail_log(log, StoreCode::WriteFailed, detail);
             return Err(failed(log, &error));
         }
         Ok(Reply::State(log.state()))
@@ -232,6 +231,8 @@ impl Writer<'_> {
         // The newest go first: a crash in between leaves a log that ends with a whole segment.
         self.delete_segments(log, dropped.into_iter().rev().collect(), delay)?;
         self.core.vfs.fsync_dir(&log.folder(&self.core.directory))?;
+        let held = log.segment_files.lock();
+        let held = held.unwrap_or_else(PoisonError::into_inner);
         file.truncate(position)?;
         file.fsync()?;
         let index = build_index(file, segment.base_offset, position, interval)?;
@@ -268,6 +269,7 @@ impl Writer<'_> {
             };
             inner.synced = Some(point);
         }
+        drop(held);
         log.set_written_end(offset);
         log.set_durable_end(offset);
         self.reload_first_timestamp(log, segment);
@@ -437,7 +439,10 @@ impl Writer<'_> {
         } else {
             delay_ms
         };
+        let held = log.segment_files.lock();
+        let _held = held.unwrap_or_else(PoisonError::into_inner);
         for segment in segments {
+            segment.set_deleted();
             let base = segment.base_offset;
             self.core.zeroes.clear_way(segment.key, 0, u64::MAX);
             self.core.indexes.forget(log.segment_key(base));
@@ -466,6 +471,10 @@ impl Writer<'_> {
     /// Gives the renamed folder, if there is one, and the delay after which it may go.
     fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(PathBuf, u64)>, StoreError> {
         self.settle(log);
+        let small_files = log.small_files.lock();
+        let _small_files = small_files.unwrap_or_else(PoisonError::into_inner);
+        let segment_files = log.segment_files.lock();
+        let _segment_files = segment_files.unwrap_or_else(PoisonError::into_inner);
         let (segments, delay) = {
             let mut inner = log.lock();
             inner.status = Status::Removed;
@@ -494,12 +503,14 @@ impl Writer<'_> {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                log.lock().status = Status::Online;
+                // Nothing has changed its name; what was opened stays open.
+                log.lock().status = Status::Offline(StoreCode::WriteFailed);
                 return Err(failed(log, &error));
             }
         }
         self.core.logs_mut().remove(&log.id);
         for segment in segments {
+            segment.set_deleted();
             self.core.files.forget(segment.key);
         }
         self.core.indexes.forget_log(log.id);

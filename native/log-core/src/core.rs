@@ -187,13 +187,24 @@ impl Core {
         Arc::new(Segment::new(base_offset, key, bytes))
     }
 
-    /// The segment's file, opened where it is not. May wait for the disk.
+    /// The segment's file, opened where it is not. May wait for the disk. `NotFound` where it was
+    /// deleted: its name may be another's by now.
     pub fn segment_file(&self, log: &Log, segment: &Segment) -> io::Result<Arc<dyn VfsFile>> {
         if let Some(file) = self.files.peek(segment.key) {
             return Ok(file);
         }
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        if segment.is_deleted() {
+            return Err(gone());
+        }
         let path = log.log_path(&self.directory, segment.base_offset);
-        self.files.get(segment.key, &path, OpenMode::ReadWrite)
+        let file = self.files.get(segment.key, &path, OpenMode::ReadWrite)?;
+        // Asked again, since the name may have changed hands in between.
+        if segment.is_deleted() {
+            self.files.forget(segment.key);
+            return Err(gone());
+        }
+        Ok(file)
     }
 
     pub fn fault(&self) -> Option<StoreCode> {

@@ -139,6 +139,11 @@ fn seal(core: &Core, log: &Log, segment: &Segment) {
     if core.fault().is_some() {
         return;
     }
+    // Not while the file is renamed: its name may then be another's.
+    let held = log.hold_segment_files();
+    if held.is_none() || segment.is_deleted() {
+        return;
+    }
     match seal_files(core, log, segment, SyncMode::Each) {
         Ok(()) => log
             .lock()
@@ -227,7 +232,9 @@ fn checkpoint_log(core: &Core, log: &Log) -> io::Result<()> {
     };
     // What has not changed since the last checkpoint need not be kept in memory.
     spill_unless_full(core, log, changed)?;
-    if let Some(epochs) = epochs {
+    if let Some(epochs) = epochs
+        && let Some(_held) = log.hold_segment_files()
+    {
         write_epochs(core, log, &epochs, SyncMode::Each)?;
     }
     let mut inner = log.lock();

@@ -5,7 +5,7 @@
 //! time, never across a disk access, so that the JavaScript thread may lock it too.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::active_index::ActiveIndex;
@@ -28,6 +28,8 @@ pub struct Segment {
     /// End of the last whole batch, in bytes. The file may be longer: zeros written ahead.
     bytes: AtomicU64,
     largest_timestamp: AtomicI64,
+    /// Its name may belong to another file by now.
+    deleted: AtomicBool,
     pub verified: Mutex<Extents>,
 }
 
@@ -38,6 +40,7 @@ impl Segment {
             key,
             bytes: AtomicU64::new(bytes),
             largest_timestamp: AtomicI64::new(TIMESTAMP_UNKNOWN),
+            deleted: AtomicBool::new(false),
             verified: Mutex::default(),
         }
     }
@@ -48,6 +51,15 @@ impl Segment {
 
     pub fn set_bytes(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::Release);
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// From here on the file is found by nobody who has not opened it yet.
+    pub fn set_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
     }
 
     /// None: not known, look into the time index.
@@ -82,6 +94,7 @@ pub enum Status {
     Online,
     /// A write failed, or the log was refused: nothing is appended until it is opened again.
     Offline(StoreCode),
+    /// Its folder is another's, or nobody's: removed, or opened again as another value.
     Removed,
 }
 
@@ -145,9 +158,11 @@ pub struct Log {
     written_end: AtomicI64,
     durable_end: AtomicI64,
     inner: Mutex<Inner>,
-    /// Held while index files are written, so that writer and janitor do not mix. Taken before
-    /// `inner`.
-    pub index_files: Mutex<()>,
+    /// Held while index files are written or segment files cut, renamed or unlinked, so that the
+    /// writer, the janitor and readers that rebuild do not mix. Taken before `inner`.
+    pub segment_files: Mutex<()>,
+    /// Held while a small file is put, so that none lands in the folder of a removed log.
+    pub small_files: Mutex<()>,
 }
 
 impl Log {
@@ -177,13 +192,24 @@ impl Log {
                 read_failed: false,
                 version: 0,
             }),
-            index_files: Mutex::new(()),
+            segment_files: Mutex::new(()),
+            small_files: Mutex::new(()),
         }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while it was held has stopped the process or is about to.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps others off the segment files; None where the log is gone, and its names with it.
+    pub fn hold_segment_files(&self) -> Option<MutexGuard<'_, ()>> {
+        let held = self
+            .segment_files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_gone = self.lock().status == Status::Removed;
+        (!is_gone).then_some(held)
     }
 
     /// Offset behind the last one in the page cache.

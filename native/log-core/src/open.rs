@@ -164,13 +164,19 @@ fn prior_of(core: &Core, spec: &LogSpec) -> Prior {
         core.flush.barrier();
         core.janitor.wait_idle();
         core.indexes.forget_log(old.id);
-        let inner = old.lock();
-        for segment in &inner.segments {
+        let held = old.segment_files.lock();
+        let _held = held.unwrap_or_else(PoisonError::into_inner);
+        let (segments, durable_mark) = {
+            let mut inner = old.lock();
+            // Whoever still holds the former value keeps off the files.
+            inner.status = Status::Removed;
+            let durable_mark = inner.synced.map_or(-1, |point| point.offset);
+            (inner.segments.clone(), durable_mark)
+        };
+        for segment in segments {
             core.zeroes.clear_way(segment.key, 0, u64::MAX);
             core.files.forget(segment.key);
         }
-        let durable_mark = inner.synced.map_or(-1, |point| point.offset);
-        drop(inner);
         let entry = Some(old.checkpoint_entry());
         return Prior {
             entry,

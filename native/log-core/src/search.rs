@@ -1,7 +1,7 @@
 //! Finds positions in segments through their indexes, on disk threads. Rebuilds what is damaged.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::active_index::{ActiveIndex, BatchEntry, Lookup};
 use crate::batch::NO_TIMESTAMP;
@@ -229,10 +229,9 @@ pub fn largest_time(core: &Core, log: &Log, view: &SegmentView) -> io::Result<Op
 
 /// All bytes of one of the active segment's index files; none where there is no file.
 fn active_index_file(core: &Core, log: &Log, base: i64, extension: &str) -> io::Result<Vec<u8>> {
-    let _files = log
-        .index_files
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let Some(_held) = log.hold_segment_files() else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
     let path = log.segment_path(&core.directory, base, extension);
     let file = match core.vfs.open(&path, OpenMode::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -292,11 +291,11 @@ fn rebuild(core: &Core, log: &Log, view: &SegmentView) -> io::Result<()> {
     let mut index = build_index(file, base, view.bytes, interval)?;
     let _ = index.index_largest();
     let (offsets, _, times, _) = index.memory();
+    let held = log.hold_segment_files();
+    if held.is_none() || view.segment.is_deleted() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
     core.indexes.forget(log.segment_key(base));
-    let _files = log
-        .index_files
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
     for (extension, bytes) in [(INDEX, offsets), (TIME_INDEX, times)] {
         let path = log.segment_path(&core.directory, base, extension);
         core.space

@@ -1,7 +1,6 @@
 //! Files around the segment that is written to: its folder, its index files.
 
 use std::io;
-use std::sync::PoisonError;
 
 use crate::active_index::{ActiveIndex, Unwritten};
 use crate::append::wall_ms;
@@ -71,10 +70,9 @@ pub(crate) fn load_active(core: &Core, log: &Log, segment: &Segment) -> io::Resu
 /// Writes index entries that are only in memory into the active segment's index files. With
 /// `keep` the newest ones also stay in memory.
 pub(crate) fn spill(core: &Core, log: &Log, keep: bool) -> io::Result<()> {
-    let _files = log
-        .index_files
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let Some(_held) = log.hold_segment_files() else {
+        return Ok(());
+    };
     let (base, unwritten) = {
         let inner = log.lock();
         let (Some(segment), Some(active)) = (inner.active_segment(), inner.active.as_ref()) else {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::api::{Command, Reply, StoreError};
 use crate::checkpoint::{leader_epochs, parse_leader_epochs};
@@ -71,6 +71,12 @@ pub fn run(core: &Core) {
 
 fn carry_out(core: &Core, log: Option<&Log>, command: Command) -> Result<Reply, StoreError> {
     let folder = log.map_or_else(|| core.directory.clone(), |log| log.folder(&core.directory));
+    // Held while the file is written: a log is not removed meanwhile.
+    let _held = log.map(|log| {
+        log.small_files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    });
     if log.is_some_and(|log| log.lock().status == Status::Removed) {
         return Err(StoreError::new("UNKNOWN_LOG", "the log was removed"));
     }
