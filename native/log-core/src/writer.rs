@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::api::{AppendRow, Command, Event, LogId, LogSpec, StoreCode};
+use crate::append::Fault;
 use crate::core::Core;
 use crate::flush::Dirty;
 use crate::log::{Log, Status};
@@ -327,13 +328,16 @@ impl Writer<'_> {
         } else {
             self.write_rows(log, rows)
         };
-        match written {
-            Err(fault) => self.core.fail_log(log, fault.code, fault.detail),
-            Ok(()) if refused.is_some() => {
-                let detail = "free space is below its floor".to_owned();
-                self.core.fail_log(log, StoreCode::LowSpace, detail);
-            }
-            Ok(()) => {}
-        }
+        let fault = match written {
+            Err(fault) => fault,
+            Ok(()) if refused.is_some() => Fault {
+                code: StoreCode::LowSpace,
+                detail: "free space is below its floor".to_owned(),
+            },
+            Ok(()) => return,
+        };
+        // What was written before the fault is told to be durable before the fault is told.
+        self.barrier();
+        self.core.fail_log(log, fault.code, fault.detail);
     }
 }

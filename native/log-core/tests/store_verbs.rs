@@ -601,3 +601,39 @@ fn refusals_are_answers() {
     harness.append(0, 2, made(1, 1, 1));
     harness.close();
 }
+
+#[test]
+fn what_was_written_is_durable_before_the_failure_is_told() {
+    let dir = TempDir::new();
+    let harness = Harness::open(dir.path());
+    harness.open_log(0);
+    let row = |base_offset, batch| AppendRow {
+        log: 0,
+        payload: Box::new(batch),
+        base_offset,
+        leader_epoch: 0,
+        flags: 0,
+        now_ms: 0,
+    };
+    // The third does not continue the log.
+    let mut rows = vec![
+        row(0, made(1, 100, 1)),
+        row(1, made(1, 100, 1)),
+        row(0, made(1, 100, 1)),
+        row(2, made(1, 100, 1)),
+    ];
+    harness.store().append(&mut rows);
+    assert_eq!(harness.sink.failure(0), (StoreCode::WriteFailed, 2));
+    let durable = |event: &Event| {
+        matches!(
+            event,
+            Event::Durable {
+                log: 0,
+                end_offset: 2
+            }
+        )
+    };
+    assert_eq!(harness.sink.count(durable), 1);
+    assert_eq!(harness.open_log(0).end_offset, 2);
+    harness.close();
+}
