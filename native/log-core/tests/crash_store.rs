@@ -157,7 +157,9 @@ fn recover_with_crashes(survivor: &SimVfs, setup: &Setup, ledger: &Ledger, conte
             drop(running);
             ledger = shown;
         }
-        for (index, vfs) in vfs.survivors(second, 4).iter().enumerate() {
+        let mut machines = vfs.survivors(second, 4);
+        machines.push(vfs.after_kill());
+        for (index, vfs) in machines.iter().enumerate() {
             check_twice(vfs, setup, &ledger, &format!("{context}, survivor {index}"));
         }
     }
