@@ -38,14 +38,22 @@ interface Traits {
   readonly readsXerial?: boolean;
 }
 
-function clientOf(driver: DriverProcess, traits: Traits = {}): ForeignClient {
+/** Starts a driver; its program may be gone although what it drives is in the cache. */
+function clientOf(
+  command: readonly string[],
+  options: ConstructorParameters<typeof DriverProcess>[1],
+  traits: Traits = {},
+): Found {
+  const program = command[0] as string;
+  if (Bun.which(program) === null) return { skip: `${program} is not installed` };
+  const driver = new DriverProcess(command, options);
   return {
     codecs: CODECS,
     nullHeaders: true,
     altersIncrementally: true,
     readsXerial: true,
     ...traits,
-    run: (command) => driver.run(command),
+    run: (order) => driver.run(order),
     close: () => driver.close(),
   };
 }
@@ -58,7 +66,7 @@ async function java(): Promise<Found> {
   const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=off";
   const classPath = `${installation.folder}:${installation.jars}`;
   const command = ["java", ...flags, quiet, "-cp", classPath, "JavaClientDriver"];
-  return clientOf(new DriverProcess(command, { cwd: installation.folder }));
+  return clientOf(command, { cwd: installation.folder });
 }
 
 async function confluentKafka(): Promise<Found> {
@@ -66,30 +74,27 @@ async function confluentKafka(): Promise<Found> {
   if ("skip" in installation) return installation;
   const command = ["python3", join(driversFolder, "confluent_kafka_driver.py")];
   const environment = { PYTHONPATH: installation.folder, PYTHONDONTWRITEBYTECODE: "1" };
-  return clientOf(new DriverProcess(command, { cwd: installation.folder, environment }));
+  return clientOf(command, { cwd: installation.folder, environment });
 }
 
 async function kafkajs(): Promise<Found> {
   const installation = await installNodeClients();
   if ("skip" in installation) return installation;
-  if (Bun.which("node") === null) return { skip: "node is not installed" };
-  const driver = new DriverProcess(["node", "kafkajs-driver.mjs"], { cwd: installation.folder });
-  return clientOf(driver, {
-    codecs: ["none", "gzip", "snappy", "lz4"],
+  const traits = {
+    codecs: CODECS.filter((codec) => codec !== "zstd"),
     nullHeaders: false,
     altersIncrementally: false,
-  });
+  };
+  return clientOf(["node", "kafkajs-driver.mjs"], { cwd: installation.folder }, traits);
 }
 
 /** The first release line runs on Node 20, and has no zstd there. */
 async function platformaticOnNode(): Promise<Found> {
   const installation = await installNodeClients();
   if ("skip" in installation) return installation;
-  if (Bun.which("node") === null) return { skip: "node is not installed" };
   const command = ["node", "platformatic-driver.mjs", "@platformatic/kafka-1"];
-  const driver = new DriverProcess(command, { cwd: installation.folder });
   const codecs = CODECS.filter((codec) => codec !== "zstd");
-  return clientOf(driver, { codecs, readsXerial: false });
+  return clientOf(command, { cwd: installation.folder }, { codecs, readsXerial: false });
 }
 
 /** The second needs a newer Node than many have, or Bun. */
@@ -97,7 +102,7 @@ async function platformaticOnBun(): Promise<Found> {
   const installation = await installNodeClients();
   if ("skip" in installation) return installation;
   const command = [process.execPath, "platformatic-driver.mjs", "@platformatic/kafka"];
-  return clientOf(new DriverProcess(command, { cwd: installation.folder }));
+  return clientOf(command, { cwd: installation.folder });
 }
 
 export const clientFamilies: readonly ClientFamily[] = [

@@ -8,6 +8,8 @@ export const KAFKA_VERSION = "4.3.0";
 /** The plugin is pinned as well; without a version Maven would take the newest. */
 const COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
+const FETCH_TIMEOUT_MS = 240_000;
+
 const cache = resolve(import.meta.dir, "../../.cache");
 const libs = join(cache, `apache-kafka-${KAFKA_VERSION}`);
 
@@ -49,6 +51,8 @@ export async function apacheKafkaJars(): Promise<string> {
   const maven = Bun.spawn(["mvn", "-B", "-q", "-f", pom, ...goal], {
     stdout: "pipe",
     stderr: "pipe",
+    timeout: FETCH_TIMEOUT_MS,
+    killSignal: "SIGKILL",
   });
   const [output, code] = await Promise.all([new Response(maven.stdout).text(), maven.exited]);
   if (code !== 0) {
