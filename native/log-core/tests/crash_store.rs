@@ -127,7 +127,7 @@ fn every_crash_point_keeps_the_promises_with_syncfs() {
 #[test]
 fn recovery_may_crash_at_every_call_too() {
     let setup = Setup::default();
-    let (stride, count) = amount((83, 3), (5, 8));
+    let (stride, count) = amount((113, 2), (5, 8));
     let vfs = machine(0, "ext4");
     live(&vfs, &setup, &mut Ledger::default(), &life()).expect("the life without a crash");
     for nth in (5..vfs.mutating_calls()).step_by(stride as usize) {
