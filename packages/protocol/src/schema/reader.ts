@@ -1,6 +1,6 @@
 import { NumberReader } from "./number-reader.ts";
 import type { Span } from "./records-field.ts";
-import { readText } from "./text.ts";
+import { encodeText, readText } from "./text.ts";
 
 /** Longest string in either encoding, in bytes. */
 export const STRING_BYTES_MAX = 0x7fff;
@@ -42,7 +42,12 @@ export class Reader extends NumberReader {
   private text(length: number, position: number): string {
     if (length > STRING_BYTES_MAX) this.fail(`string of ${length} bytes`, position);
     this.charge(STRING_COST_BYTES + length);
-    return readText(this.bytes, this.take(length), length);
+    const text = readText(this.bytes, this.take(length), length);
+    // A bad byte reads as U+FFFD, three bytes: such text may be too long to be answered with.
+    if (length > STRING_BYTES_MAX / 3 && encodeText(text).length > STRING_BYTES_MAX) {
+      this.fail(`string of ${length} bytes, much of it bad UTF-8`, position);
+    }
+    return text;
   }
 
   private failNull(position: number): never {

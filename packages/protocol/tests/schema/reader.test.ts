@@ -138,6 +138,20 @@ describe("bounds", () => {
     expect(reader("02 00 00 00 00").tagCount()).toBe(2);
   });
 
+  test("text that could not be written again is refused", () => {
+    // Each bad byte reads as U+FFFD, which has three bytes.
+    const text = (length: number, bad: number): Uint8Array => {
+      const bytes = new Uint8Array(2 + length).fill(0x61);
+      new DataView(bytes.buffer).setInt16(0, length);
+      return bytes.fill(0xff, 2, 2 + bad);
+    };
+    expect(new Reader(text(0x7fff, 0)).string().length).toBe(0x7fff);
+    expect(new Reader(text(0x7ff0, 7)).string().length).toBe(0x7ff0);
+    expect(() => new Reader(text(0x7ff0, 8)).string()).toThrow(DecodeError);
+    expect(() => new Reader(text(11_000, 11_000)).nullableString()).toThrow("bad UTF-8");
+    expect(new Reader(text(100, 100)).string()).toBe("\ufffd".repeat(100));
+  });
+
   test("copies are copies", () => {
     const buffer = Uint8Array.fromHex("00000002aabb");
     const copy = new Reader(buffer).bytesField();
