@@ -12,7 +12,7 @@ import {
 import { encodeBatch } from "@mantou/protocol";
 import { AwareValues } from "./aware-values.ts";
 import { BatchMaker } from "./batch-maker.ts";
-import type { MadeFrame } from "./frame-maker.ts";
+import type { MadeFrame, Served } from "./frame-maker.ts";
 import { FrameMaker } from "./frame-maker.ts";
 import { FuzzBroker } from "./fuzz-broker.ts";
 import type { SentFrame } from "./fuzz-network.ts";
@@ -24,7 +24,7 @@ const CONNECTIONS_MAX = 100;
 /** Connections that carry many requests each. */
 const SHARED_CONNECTIONS = 4;
 const BURST_MAX = 48;
-/** Frames that may be there before the broker is ready. */
+/** Frames that are there before the broker is ready are fewer. */
 const EARLY_MAX = 8;
 /** A little above the floor of free space that the broker is told to keep. */
 const LOW_BYTES = 512 * 1024;
@@ -101,16 +101,31 @@ export class Episode {
     return this.result();
   }
 
-  /** Sends given frames one by one on one connection each, then looks as `run` does. */
-  replay(frames: readonly Uint8Array[]): EpisodeResult {
+  /** Sends given frames, each when the one before is done with, then looks as `run` does. */
+  replay(frames: Iterable<Uint8Array>): EpisodeResult {
     try {
       this.furnish();
-      for (const frame of frames) this.send([frame]);
+      for (const bytes of frames) {
+        this.send([{ bytes, isHostile: true }]);
+        this.partWithStrangers();
+        if (this.faultCount > 0) break;
+      }
       if (this.faultCount === 0) this.finish();
     } catch (error) {
       this.oracle.fault(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
     }
     return this.result();
+  }
+
+  /** Every lie that one API's requests can tell, in all of its versions. */
+  *everyLie(entry: Served): Generator<Uint8Array> {
+    for (let version = entry.api.minVersion; version <= entry.maxVersion; version += 1) {
+      // Three requests, since not every one has all lists and all structs.
+      for (let request = 0; request < 3; request += 1) {
+        yield* this.maker.everyLie(entry, version);
+        this.furnish();
+      }
+    }
   }
 
   private get faultCount(): number {
@@ -137,14 +152,18 @@ export class Episode {
     };
   }
 
-  private start(): FuzzBroker {
+  /** @param earlyMax how many frames may be there before the broker is ready, exclusive. */
+  private start(earlyMax = EARLY_MAX): FuzzBroker {
     const onAnswer = (frame: SentFrame, bytes: Uint8Array): void =>
       this.oracle.answered(frame, bytes);
     const onSkip = (frame: SentFrame): void => this.oracle.skipped(frame);
     // What an earlier process had planned to do dies with its time.
     this.time = this.time.successor();
     this.shared.length = 0;
-    const early = Array.from({ length: this.prng.below(EARLY_MAX) }, () => this.maker.next().bytes);
+    const early = Array.from(
+      { length: earlyMax === 0 ? 0 : this.prng.below(earlyMax) },
+      () => this.maker.next().bytes,
+    );
     const seed = this.prng.u32();
     return FuzzBroker.start(this.time, this.disk, seed, onAnswer, onSkip, early);
   }
@@ -356,7 +375,7 @@ export class Episode {
     this.count();
     if (this.prng.chance(1, 2)) this.fuzzed.stop();
     this.disk.crash((_log, count) => count);
-    this.fuzzed = this.start();
+    this.fuzzed = this.start(0);
     this.fuzzed.defects.push(...defects);
     const after = topicsOf(this.image);
     if (before !== after) this.oracle.fault(`restart: topics were ${before} and are ${after}`);

@@ -18,7 +18,7 @@ import type { AwareValues } from "./aware-values.ts";
 import { FRAME_BYTES_MIN } from "./fuzz-network.ts";
 import type { World } from "./world.ts";
 
-type Served = (typeof servedApis)[number];
+export type Served = (typeof servedApis)[number];
 
 export interface MadeFrame {
   readonly bytes: Uint8Array;
@@ -119,6 +119,24 @@ export class FrameMaker {
     const remaining = model.bytes.length - site.position - site.width;
     const lie = prng.pick(liesFor(site, remaining));
     return joined(header, model.bytes, site.position, site.width, lie);
+  }
+
+  /** Every lie at every place of one good request, and every length that it can be cut to. */
+  *everyLie(entry: Served, version: number): Generator<Uint8Array> {
+    const { api } = entry;
+    const value = this.request(entry, version);
+    const model = new WireModel(at(api.request, version)).message(api.request.schema, value);
+    for (const site of model.sites) {
+      const remaining = model.bytes.length - site.position - site.width;
+      for (const lie of liesFor(site, remaining)) {
+        const header = this.header(api, version);
+        yield joined(header, model.bytes, site.position, site.width, lie);
+      }
+    }
+    const whole = this.honest(api, version, value);
+    for (let length = FRAME_BYTES_MIN; length < whole.length; length += 1) {
+      yield whole.slice(0, length);
+    }
   }
 
   /** Tagged fields that nobody knows: few, or a flood of them. */

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { servedApis } from "@mantou/broker";
 import { Episode } from "./episode.ts";
 import { describeSummary, fuzzFrames } from "./frames.ts";
 import type { FuzzBroker } from "./fuzz-broker.ts";
@@ -26,6 +27,15 @@ for (const file of readdirSync(corpus).sort()) {
     const bytes = frames.map((frame) => Uint8Array.from(Buffer.from(frame, "hex")));
     const result = new Episode(1).replay(bytes);
     expect(result.frames).toBeGreaterThanOrEqual(bytes.length);
+    expect(result.faults).toEqual([]);
+  });
+}
+
+for (const entry of servedApis) {
+  test(`every length, count, marker and cut of ${entry.api.name}, all versions`, () => {
+    const episode = new Episode(entry.api.key + 1);
+    const result = episode.replay(episode.everyLie(entry));
+    expect(result.frames).toBeGreaterThan(10);
     expect(result.faults).toEqual([]);
   });
 }
