@@ -271,7 +271,7 @@ fn hundreds_of_logs_come_back() {
     let dir = TempDir::new();
     let specs: Vec<LogSpec> = (0..100)
         .map(|log| LogSpec {
-            partition: log as i32,
+            partition: log,
             ..spec(0)
         })
         .enumerate()
