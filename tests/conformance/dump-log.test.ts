@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client, type Message } from "@mantou/client";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
@@ -38,13 +38,19 @@ function filesOf(directory: string, pattern = /\.(log|index|timeindex)$/): strin
     .map((name) => join(directory, name));
 }
 
-/** Runs the tool over files; fails where it has something to say about them. */
-async function dump(files: readonly string[], flags: readonly string[] = []): Promise<Dump> {
+/** Runs the tool over files and gives what it says, with its complaints apart. */
+async function runDump(files: readonly string[], flags: readonly string[]) {
   const args = [...flags, "--files", files.join(",")];
   const { code, stdout, stderr } = await runKafkaTool("kafka-dump-log", args);
-  expect(code, stderr).toBe(0);
   const words = (stdout + stderr).replaceAll(FALSE_ALARM, "");
   const complaints = words.split("\n").filter((line) => COMPLAINT.test(line));
+  return { code, stdout, stderr, complaints };
+}
+
+/** Runs the tool over files; fails where it has something to say about them. */
+async function dump(files: readonly string[], flags: readonly string[] = []): Promise<Dump> {
+  const { code, stdout, stderr, complaints } = await runDump(files, flags);
+  expect(code, stderr).toBe(0);
   expect(complaints).toEqual([]);
   const offsets = [...stdout.matchAll(/^\| offset: (\d+) /gm)].map(([, offset]) => Number(offset));
   const codecs = new Set([...stdout.matchAll(/compresscodec: (\w+)/g)].map(([, codec]) => codec));
@@ -58,6 +64,25 @@ async function dumpPartition(directory: string): Promise<Dump> {
   const sanity = await dump(indexes, ["--index-sanity-check"]);
   for (const file of indexes) expect(sanity.text).toContain(`${file} passed sanity check.`);
   return whole;
+}
+
+/** The tool has to cry over a damaged copy, or its silence would mean nothing. */
+async function damagedCopyIsFound(directory: string): Promise<void> {
+  using copy = temporaryFolder();
+  cpSync(directory, copy.path, { recursive: true });
+  for (const [pattern, at] of [
+    [/\.log$/, 100],
+    [/\.index$/, 7],
+    [/\.timeindex$/, 7],
+  ] as const) {
+    const file = filesOf(copy.path, pattern)[0] as string;
+    const bytes = readFileSync(file);
+    bytes[at] = (bytes[at] as number) ^ 0x10;
+    writeFileSync(file, bytes);
+    const { code, complaints } = await runDump(filesOf(copy.path), ["--deep-iteration"]);
+    expect(code !== 0 || complaints.length > 0, file).toBe(true);
+    cpSync(directory, copy.path, { recursive: true });
+  }
 }
 
 const countTo = (end: number): number[] => Array.from({ length: end }, (_, index) => index);
@@ -134,6 +159,7 @@ function dumpTests(): void {
       // The indexes are in use: entries beyond the first, in both kinds.
       expect(dumped.text).toMatch(/^offset: \d+ position: [1-9]/m);
       expect(dumped.text).toMatch(/^timestamp: \d{13} offset: [1-9]/m);
+      await damagedCopyIsFound(codecs);
       const appended = await dumpPartition(join(folder.path, "appended-0"));
       expect(appended.offsets).toEqual(countTo(1000));
       expect(appended.text).toContain("LogAppendTime");
