@@ -432,6 +432,8 @@ fn walk_on_disk(core: &Core, log: &Log, task: &Task) -> io::Result<Step> {
                     continue;
                 }
                 let from = expected.max(segment.base_offset);
+                let (position, from) =
+                    first_damage(core, log, view, start.position, (position, from))?;
                 let to = report_damage(core, log, view, position, from)?;
                 match to {
                     Some((next, offset)) if offset <= task.offset => start = Start::at(next),
@@ -440,6 +442,36 @@ fn walk_on_disk(core: &Core, log: &Log, task: &Task) -> io::Result<Step> {
             }
         }
     }
+}
+
+/// Where the damage begins that a walk over headers alone, from `start` on, met at `met`: a length
+/// that is wrong and still plausible leads a batch too far, into the middle of an intact one.
+fn first_damage(
+    core: &Core,
+    log: &Log,
+    view: &SegmentView,
+    start: u64,
+    met: (u64, i64),
+) -> io::Result<(u64, i64)> {
+    let file = core.segment_file(log, &view.segment)?;
+    let mut scanner = Scanner::new(file, view.bytes);
+    let (mut position, mut expected) = (start, None);
+    while position < met.0 {
+        let Found::Batch(header) = scanner.batch_at(
+            position,
+            expected.unwrap_or(view.segment.base_offset),
+            false,
+        )?
+        else {
+            break;
+        };
+        if !scanner.is_intact(position, &header)? {
+            return Ok((position, expected.unwrap_or(header.base_offset)));
+        }
+        position += header.size_bytes() as u64;
+        expected = Some(header.next_offset());
+    }
+    Ok(met)
 }
 
 /// Takes note of damage at `position`, where offset `from` was expected. Gives the position and
