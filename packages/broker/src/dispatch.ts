@@ -23,7 +23,12 @@ import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage } from "./handlers/produce.ts";
 import type { BrokerContext, Call, Outcome } from "./handler.ts";
 import { UNEXPECTED } from "./refusals.ts";
-import { DECODED_BYTES_FLOOR, DECODED_BYTES_PER_FRAME_BYTE } from "./limits.ts";
+import {
+  DECODED_BYTES_FLOOR,
+  DECODED_BYTES_PER_FRAME_BYTE,
+  MALFORMED_LINES_PER_SECOND,
+} from "./limits.ts";
+import { LineLimit } from "./line-limit.ts";
 
 /** A frame as the network hands it over. */
 export interface Frame {
@@ -54,6 +59,7 @@ export interface DispatchParts {
 /** Frame in, request decoded, handler called, outcome carried out. One request hurts no other. */
 export class Dispatch {
   private readonly reader: Reader;
+  private readonly malformedLines = new LineLimit(MALFORMED_LINES_PER_SECOND);
 
   constructor(private readonly parts: DispatchParts) {
     this.reader = new Reader(parts.arena.bytes, parts.arena.view);
@@ -164,12 +170,16 @@ export class Dispatch {
   private malformed(frame: Frame, api: AnyApi, error: DecodeError): void {
     this.parts.release(frame.offset);
     this.parts.counters.malformed += 1;
-    this.parts.ambient.logger.warn("request_malformed", {
-      api: api.name,
-      version: frame.version,
-      frameBytes: frame.length,
-      reason: error.message,
-    });
+    const heldBack = this.malformedLines.take(this.parts.ambient.clock.monotonicMs());
+    if (heldBack >= 0) {
+      this.parts.ambient.logger.warn("request_malformed", {
+        api: api.name,
+        version: frame.version,
+        frameBytes: frame.length,
+        reason: error.message,
+        ...(heldBack === 0 ? {} : { heldBack }),
+      });
+    }
     this.parts.answers.close(newCall(frame, ""));
   }
 

@@ -45,3 +45,6 @@ export const COMMANDS_PENDING_MAX = 10_000;
 /** Bytes that a request may decode to, per byte of its frame, plus a floor for small frames. */
 export const DECODED_BYTES_PER_FRAME_BYTE = 16;
 export const DECODED_BYTES_FLOOR = 64 * 1024;
+
+/** Log lines about malformed requests in a second: anybody can send those. More are counted. */
+export const MALFORMED_LINES_PER_SECOND = 10;
