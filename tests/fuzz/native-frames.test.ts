@@ -19,6 +19,7 @@ const FRAMES_PER_SOCKET = 24;
 const TOPICS = ["t0", "t1", "t2", "t3"];
 /** The topic of the honest client. */
 const KEPT = "kept";
+const LINES_PER_SECOND = 10;
 const RSS_MAX = 1024 * 1024 * 1024;
 const seed = Number(process.env["MANTOU_SEED"] ?? Date.now() % 1_000_000);
 
@@ -66,6 +67,7 @@ test(
     const maker = new FrameMaker(prng, world, new AwareValues(prng, world, batches));
     const kept: { readonly offset: number; readonly value: string }[] = [];
     {
+      const startedMs = performance.now();
       await using broker = await BrokerProcess.start(options);
       const client = await Client.connect({ brokers: broker.address });
       await client.admin.createTopic({ name: KEPT, partitions: 1 });
@@ -80,6 +82,11 @@ test(
       if (canMeasure) expect(rssOf(broker.pid)).toBeLessThan(RSS_MAX);
       client.abort();
       expect(broker.log).not.toMatch(DEFECTS);
+      // Whoever sends nonsense does not fill the disk with lines about it.
+      const lines = broker.log.match(/request_malformed/g)?.length ?? 0;
+      const seconds = (performance.now() - startedMs) / 1000;
+      expect(lines).toBeGreaterThan(0);
+      expect(lines).toBeLessThan(LINES_PER_SECOND * (seconds + 2));
       if (prng.chance(1, 2)) expect(await broker.stop()).toBe(0);
     }
     await using again = await BrokerProcess.start(options);
