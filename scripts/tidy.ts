@@ -37,7 +37,7 @@ const LINES_MAX = 600;
 const COLUMNS_MAX = 100;
 const NAMES_BANNED = /(^|\/)(utils?|commons?|helpers?)(\/|\.|$)/;
 /** Words that would tie the project to one machine or one registry. */
-const LEAKS = /\/work\/|\/root\/|\/tmp\/mantou|https?:\/\/[^ "')]*(artifactory|nexus|mirror|proxy)/;
+const LEAKS = /(^|["'`\s(=])\/(root|home\/\w+)\/|https?:\/\/[^ "')]*(mirror|proxy)/;
 
 const faults: string[] = [];
 const fault = (file: string, line: number, text: string): void => {
