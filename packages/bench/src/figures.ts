@@ -17,6 +17,12 @@ export interface FigureKind {
 export const FIGURES = {
   mbPerSecond: { title: "throughput", unit: "MB/s", better: "more", digits: 0 },
   cpuPerGb: { title: "machine CPU", unit: "s/GB", better: "less", digits: 2 },
+  alonePerGb: {
+    title: "machine CPU less other people's processes",
+    unit: "s/GB",
+    better: "less",
+    digits: 2,
+  },
   ownCpuPerGb: { title: "the process's own CPU", unit: "s/GB", better: "less", digits: 2 },
   meanMs: { title: "mean latency", unit: "ms", better: "less", digits: 2 },
   p50Ms: { title: "p50", unit: "ms", better: "less", digits: 2 },
@@ -78,11 +84,12 @@ export function sharesOf({ cpu, wallSeconds }: Window): {
 export function cpuFigures(
   { cpu }: Window,
   bytes: number,
-): Partial<Record<"cpuPerGb" | "ownCpuPerGb", number>> {
+): Partial<Record<"cpuPerGb" | "alonePerGb" | "ownCpuPerGb", number>> {
   if (bytes <= 0) return {};
   const gigabytes = bytes / 1e9;
   return {
     cpuPerGb: cpu.machineSeconds / gigabytes,
+    alonePerGb: Math.max(0, cpu.machineSeconds - cpu.strangerSeconds) / gigabytes,
     ownCpuPerGb: cpu.brokerSeconds / gigabytes,
   };
 }

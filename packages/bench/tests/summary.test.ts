@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Measurement } from "../src/figures.ts";
+import { cpuFigures, type Measurement } from "../src/figures.ts";
 import { judge, losses, summarize, warnings } from "../src/summary.ts";
 import type { Target } from "../src/targets.ts";
 
@@ -80,6 +80,17 @@ describe("the summary", () => {
     expect(lines.map(({ row }) => row)).toEqual([paced.id]);
   });
 
+  test("the throughput of a paced row is shown and not judged", () => {
+    const paced = { id: "half-stock-16p-64k", title: "paced" };
+    const measurements = [
+      measured("kafka-stock", { mbPerSecond: 50 }, paced.id),
+      measured("ours-fsync", { mbPerSecond: 49 }, paced.id),
+    ];
+    const [line] = summarize(measurements, [paced], []);
+    expect(line?.values).toHaveLength(2);
+    expect(line?.comparisons).toEqual([]);
+  });
+
   test("losses name what is behind Kafka and what misses its aim", () => {
     const measurements = [
       measured("kafka-stock", { mbPerSecond: 100, cpuPerGb: 2, ownCpuPerGb: 1 }),
@@ -108,8 +119,26 @@ test("runs that others have spoilt are named", () => {
   const loud = { ...measured("ours-fsync", {}), strangerShare: 0.4, stealShare: 0.05 };
   expect(warnings([quiet])).toEqual([]);
   expect(warnings([quiet, loud])).toEqual([
-    "in 1 of 2 runs other processes took more than 3 % of the processors, up to 40 %; " +
-      "it is in the machine's CPU",
+    "in 1 of 2 runs other processes took more than 3 % of the processors, up to 40 %: " +
+      "machine CPU holds theirs too, and throughput and latency are those of a busy machine",
     "in 1 runs the hypervisor took more than 3 %, up to 5 %",
   ]);
+});
+
+test("what others used is taken off, and never more than there was", () => {
+  const window = (machineSeconds: number, strangerSeconds: number) => ({
+    cpu: {
+      machineSeconds,
+      brokerSeconds: 1,
+      generatorSeconds: 0,
+      harnessSeconds: 0,
+      strangerSeconds,
+      stealSeconds: 0,
+    },
+    wallSeconds: 2,
+  });
+  const figures = { cpuPerGb: 1.5, alonePerGb: 1, ownCpuPerGb: 0.5 };
+  expect(cpuFigures(window(3, 1), 2e9)).toEqual(figures);
+  expect(cpuFigures(window(1, 3), 2e9).alonePerGb).toBe(0);
+  expect(cpuFigures(window(1, 3), 0)).toEqual({});
 });
