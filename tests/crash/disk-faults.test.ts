@@ -46,7 +46,7 @@ const createTopic = (client: Client, name = TOPIC) =>
   client.admin.createTopic({
     name,
     partitions: 1,
-    configs: { "segment.bytes": String(SEGMENT_BYTES), "file.delete.delay.ms": "0" },
+    configs: { "segment.bytes": String(SEGMENT_BYTES) },
   });
 
 /** Produces batches of two records until `count` are acknowledged; gives their values. */
