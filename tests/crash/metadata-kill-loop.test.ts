@@ -124,7 +124,7 @@ test(
     const stop = new AbortController();
     stack.defer(() => stop.abort());
     const topics: Told[] = [];
-    let finished = 0;
+    const progress = { finished: 0 };
     const workers = Array.from({ length: WORKERS }, async (_, worker) => {
       const choices = new Prng(seed ^ (worker + 1));
       for (let number = 0; !stop.signal.aborted; number += 1) {
@@ -137,14 +137,14 @@ test(
         };
         topics.push(told);
         await liveTopic(client, told, choices, stop.signal);
-        finished += 1;
+        progress.finished += 1;
       }
     });
     const failed = Promise.all(workers).then(() => null, String);
     for (let round = 0; round < ROUNDS; round += 1) {
-      const target = finished + 3 + prng.below(20);
+      const target = progress.finished + 3 + prng.below(20);
       const deadlineMs = performance.now() + WAIT_MS;
-      while (finished < target) {
+      while (progress.finished < target) {
         if (!broker.isRunning) throw new Error(`the broker ended by itself:\n${broker.log}`);
         if (performance.now() > deadlineMs) throw new Error(`no progress:\n${broker.log}`);
         await Bun.sleep(2);
