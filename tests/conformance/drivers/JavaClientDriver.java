@@ -71,7 +71,8 @@ public final class JavaClientDriver {
         settings.put("enable.idempotence", command.get("idempotent").asText());
         settings.put("compression.type", command.get("codec").asText());
         settings.put("max.request.size", "50000000");
-        settings.put("linger.ms", "20");
+        // One batch, however slowly this program runs: flush does not wait for it.
+        settings.put("linger.ms", "1000");
         settings.put("delivery.timeout.ms", "25000");
         settings.put("request.timeout.ms", "10000");
         List<Future<RecordMetadata>> sent = new ArrayList<>();

@@ -34,7 +34,8 @@ def produce(command):
             "enable.idempotence": command["idempotent"],
             "compression.type": command["codec"],
             "message.max.bytes": 50_000_000,
-            "linger.ms": 20,
+            # One batch, however slowly this program runs: flush does not wait for it.
+            "linger.ms": 1000,
             "message.timeout.ms": 20_000,
         }
     )
