@@ -74,16 +74,17 @@ export async function runFetch(
   const topic = topicOf(row.id, variant);
   await createTopic(client, topic, partitions, VARIANTS[variant].configs);
   const common = { topic, partitions, depth: 1 } as const;
-  await runLoad(context.loadgen, broker.address, {
-    ...common,
+  const recordBytes = 1024;
+  const written = { ...common, connections: 1, depth: 5, recordBytes };
+  const { report: writing } = await runLoad(context.loadgen, broker.address, {
+    ...written,
     mode: "produce",
-    connections: 1,
-    depth: 5,
     acks: 1,
     batchBytes,
     seconds: FETCHED_SECONDS,
     rate: FETCHED_MB_PER_SECOND,
   });
+  const check = await checkContent(client, expectationOf(writing, written));
   const { result, window } = await inWindow(turn, () =>
     runLoad(context.loadgen, broker.address, {
       ...common,
@@ -95,7 +96,7 @@ export async function runFetch(
   const { report } = result;
   if (report.bytes === 0) throw new Error(`nothing could be fetched from ${topic}`);
   const figures = { ...loadFigures(report), ...cpuFigures(window, report.bytes) };
-  return { row: row.id, variant, turn: turn.index, figures, ...sharesOf(window) };
+  return { row: row.id, variant, turn: turn.index, figures, check, ...sharesOf(window) };
 }
 
 export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promise<Measurement> {
