@@ -413,11 +413,10 @@ impl Writer<'_> {
             return;
         }
         let limit = inner.config.segment_bytes;
-        let Some(active) = inner.active.as_mut() else {
+        let wanted = inner.load.note(written, Instant::now());
+        let (Some(step), Some(active)) = (wanted, inner.active.as_mut()) else {
             return;
         };
-        let wanted = active.load.note(written, Instant::now());
-        let Some(step) = wanted else { return };
         let (from, to) = match active.ahead {
             // Half a step is left: it lasts until the next one is there.
             (_, to) if to > written.1 && to - written.1 >= step / 2 => return,

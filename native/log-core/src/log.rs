@@ -107,7 +107,6 @@ pub struct Active {
     pub created_ms: i64,
     /// Bytes of the file whose blocks are written and synced: [from, to).
     pub ahead: (u64, u64),
-    pub load: Load,
 }
 
 impl Active {
@@ -117,7 +116,6 @@ impl Active {
             first_timestamp: None,
             created_ms: now_ms,
             ahead: (0, 0),
-            load: Load::default(),
         }
     }
 }
@@ -130,6 +128,8 @@ pub struct Inner {
     pub segments: Vec<Arc<Segment>>,
     /// None: not loaded since the log was opened, or no segment.
     pub active: Option<Box<Active>>,
+    /// Of the log, not of its segment: a log that fills segments quickly is busy all the more.
+    pub load: Load,
     /// (epoch, first offset), both ascending.
     pub epochs: Vec<(i32, i64)>,
     pub epochs_changed: bool,
@@ -180,6 +180,7 @@ impl Log {
                 start_offset: 0,
                 segments: Vec::new(),
                 active: None,
+                load: Load::default(),
                 epochs: Vec::new(),
                 epochs_changed: false,
                 corrupt: Vec::new(),
