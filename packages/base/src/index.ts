@@ -7,3 +7,14 @@ export type { Clock } from "./clock.ts";
 export { Prng } from "./prng.ts";
 export type { Result } from "./result.ts";
 export { err, ok } from "./result.ts";
+export type {
+  CoordinatorEffects,
+  CoordinatorRecord,
+  CoordinatorReply,
+  CoordinatorShard,
+  CoordinatorWrite,
+  Moment,
+  ReplayedBatch,
+  TimerChange,
+  TransactionMarker,
+} from "./coordinator.ts";
