@@ -10,4 +10,5 @@ export { MemoryDisk, type Survivors } from "./portable/memory-disk.ts";
 export { PinTable } from "./portable/pins.ts";
 export { type PortableIo, type PortableIoOptions, openPortableIo } from "./portable/portable-io.ts";
 export { type Scheduler, eventLoopScheduler } from "./portable/scheduler.ts";
+export type { PortableSocket, SocketAddress, SocketEvents, Sockets } from "./portable/sockets.ts";
 export { Table } from "./table.ts";

@@ -1,5 +1,5 @@
-import type { Socket } from "bun";
 import type { PortableArena, RunOwner } from "./arena.ts";
+import type { PortableSocket } from "./sockets.ts";
 
 /** Why a connection is not read at the moment. Bits. */
 export const Pause = { QUOTA: 1, OUTPUT: 2, ARENA: 4, MUTE: 8, CLOSING: 16 } as const;
@@ -20,7 +20,7 @@ export interface ConnectionHost {
 
 /** One socket: cuts frames out of its bytes, and puts responses into their order. */
 export class Connection implements RunOwner {
-  socket: Socket<Connection> | null = null;
+  socket: PortableSocket<Connection> | null = null;
   closed = false;
   closeReason: number | null = null;
   /** Inbound: the sequence that the next frame gets, and the one whose response goes next. */

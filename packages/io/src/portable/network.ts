@@ -1,4 +1,3 @@
-import type { Socket, TCPSocketListener } from "bun";
 import { CloseReason, Event, EventKind } from "../layout.ts";
 import {
   type ConnectionInfo,
@@ -16,6 +15,7 @@ import type { PinTable } from "./pins.ts";
 import { type PlanHost, PlanRunner } from "./plan-runner.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { errorCode, errorNumber, plainAddress } from "./socket-words.ts";
+import { type PortableSocket, type Sockets, systemSockets } from "./sockets.ts";
 
 /** An outbound peer is one of our own brokers; its answers are bounded by what we asked for. */
 const OUTBOUND_FRAME_BYTES_MAX = 0x7fff_ffff;
@@ -25,7 +25,7 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
   private readonly slots: (Connection | null)[] = [];
   private readonly generations: number[] = [];
   private readonly freeSlots: number[] = [];
-  private readonly listeners: TCPSocketListener<Connection>[] = [];
+  private readonly listeners: ReturnType<Sockets["listen"]>[] = [];
   private readonly perHost = new Map<string, number>();
   private roomWaiters: Connection[] = [];
   private readonly plans: PlanRunner;
@@ -43,6 +43,7 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
     pins: PinTable,
     private readonly options: NetworkOptions,
     private readonly scheduler: Scheduler,
+    private readonly sockets: Sockets = systemSockets,
   ) {
     this.plans = new PlanRunner(this, arena, pins, scheduler);
     arena.onRoom = () => this.serveRoomWaiters();
@@ -59,7 +60,7 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
 
   listen(options: ListenOptions): { readonly host: string; readonly port: number } {
     try {
-      const listener = Bun.listen<Connection>({
+      const listener = this.sockets.listen<Connection>({
         hostname: options.host,
         port: options.port,
         socket: {
@@ -87,15 +88,17 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
       isSettled = true;
       run();
     };
-    Bun.connect<Connection>({
-      hostname: host,
-      port,
-      socket: {
-        ...this.handlers(),
-        open: (socket) => settle(() => this.connected(socket, connectId)),
-        connectError: (_socket, error) => settle(() => failed(error)),
-      },
-    }).catch((error: unknown) => settle(() => failed(error)));
+    this.sockets
+      .connect<Connection>({
+        hostname: host,
+        port,
+        socket: {
+          ...this.handlers(),
+          open: (socket) => settle(() => this.connected(socket, connectId)),
+          connectError: (_socket, error) => settle(() => failed(error)),
+        },
+      })
+      .catch((error: unknown) => settle(() => failed(error)));
   }
 
   submit(plan: Table, rows: number, bytes: Uint8Array): void {
@@ -166,27 +169,27 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
 
   private handlers() {
     return {
-      data: (socket: Socket<Connection>, chunk: Uint8Array) => {
+      data: (socket: PortableSocket<Connection>, chunk: Uint8Array) => {
         const connection = socket.data;
         if (connection === undefined || connection.closed) return;
         this.receivedBytesTotal += chunk.length;
         connection.lastActiveMs = this.scheduler.nowMs();
         connection.received(chunk);
       },
-      drain: (socket: Socket<Connection>) => {
+      drain: (socket: PortableSocket<Connection>) => {
         if (socket.data !== undefined) this.flush(socket.data);
       },
-      close: (socket: Socket<Connection>, error?: Error) => {
+      close: (socket: PortableSocket<Connection>, error?: Error) => {
         if (socket.data === undefined) return;
         this.ended(socket.data, error === undefined ? CloseReason.PEER : CloseReason.IO);
       },
-      error: (socket: Socket<Connection>) => {
+      error: (socket: PortableSocket<Connection>) => {
         if (socket.data !== undefined) this.terminate(socket.data, CloseReason.IO);
       },
     };
   }
 
-  private accepted(socket: Socket<Connection>, options: ListenOptions): void {
+  private accepted(socket: PortableSocket<Connection>, options: ListenOptions): void {
     const host = socket.remoteAddress;
     const sameHost = this.perHost.get(host) ?? 0;
     const { connectionsMax, connectionsPerIpMax } = this.options;
@@ -200,12 +203,12 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
     this.adopt(socket, EventKind.OPENED, true, options.listenerId, options.frameBytesMax);
   }
 
-  private connected(socket: Socket<Connection>, connectId: number): void {
+  private connected(socket: PortableSocket<Connection>, connectId: number): void {
     this.adopt(socket, EventKind.CONNECTED, false, connectId, OUTBOUND_FRAME_BYTES_MAX);
   }
 
   private adopt(
-    socket: Socket<Connection>,
+    socket: PortableSocket<Connection>,
     kind: number,
     isInbound: boolean,
     originId: number,

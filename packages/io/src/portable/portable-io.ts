@@ -9,12 +9,17 @@ import { MemoryDisk } from "./memory-disk.ts";
 import { PortableNetwork } from "./network.ts";
 import { PinTable } from "./pins.ts";
 import { type Scheduler, eventLoopScheduler } from "./scheduler.ts";
+import { type Sockets, systemSockets } from "./sockets.ts";
 
 export interface PortableIoOptions extends IoOptions {
   /** Disks that outlive this engine. Default: fresh ones. */
   readonly disk?: MemoryDisk;
   /** How time passes. Default: the event loop. */
   readonly scheduler?: Scheduler;
+  /** How time passes for disks, where it is another one. Default: `scheduler`. */
+  readonly diskScheduler?: Scheduler;
+  /** Where sockets come from. Default: the system. */
+  readonly sockets?: Sockets;
   /** What may be inflated. Without a codec its batches are judged by framing and header only. */
   readonly codecs?: Codecs;
 }
@@ -70,7 +75,10 @@ export function openPortableIo(options: PortableIoOptions = {}): PortableIo {
   const events = new EventQueue(scheduler);
   const pins = new PinTable();
   const limits = networkOptions(options.network);
-  const network = new PortableNetwork(arena, events, pins, limits, scheduler);
-  const logs = new PortableLogStore(arena, events, pins, disk, scheduler, options.codecs ?? {});
+  const sockets = options.sockets ?? systemSockets;
+  const network = new PortableNetwork(arena, events, pins, limits, scheduler, sockets);
+  const diskScheduler = options.diskScheduler ?? scheduler;
+  const codecs = options.codecs ?? {};
+  const logs = new PortableLogStore(arena, events, pins, disk, diskScheduler, codecs);
   return new OpenPortableIo(arena, network, logs, disk, pins, events);
 }
