@@ -1,0 +1,88 @@
+import type {
+  CoordinatorEffects,
+  CoordinatorRecord,
+  CoordinatorReply,
+  CoordinatorWrite,
+  Moment,
+  TimerChange,
+} from "@mantou/base";
+import { assert } from "@mantou/base";
+import type {
+  Answered,
+  GroupCommand,
+  GroupReply,
+  GroupRequest,
+  GroupTimer,
+  Replies,
+} from "./commands.ts";
+import type { GroupContext } from "./context.ts";
+import type { Group } from "./group.ts";
+import { OffsetStore } from "./offsets/offset-store.ts";
+
+export type GroupEffects = CoordinatorEffects<GroupCommand, GroupReply, GroupRequest>;
+type GroupTimerChange = TimerChange<GroupCommand>;
+
+const NOTHING: readonly never[] = [];
+
+/**
+ * What every part of the machine works on: the shard's state, the moment of the step, and the
+ * step's effects so far. Lists are made when the first thing goes into them: most steps of a busy
+ * shard are heartbeats, which answer and do nothing else.
+ */
+export class Scope {
+  readonly groups = new Map<string, Group>();
+  readonly offsets = new OffsetStore();
+  now: Moment = { wallMs: 0, monotonicMs: 0 };
+  private writes: CoordinatorWrite[] | null = null;
+  private timers: GroupTimerChange[] | null = null;
+  private replies: CoordinatorReply<GroupReply>[] | null = null;
+
+  constructor(readonly context: GroupContext) {}
+
+  get settings(): GroupContext["settings"] {
+    return this.context.settings;
+  }
+
+  /** Records of one step that belong together: they are one batch. */
+  write(
+    records: readonly CoordinatorRecord[],
+    transaction: CoordinatorWrite["transaction"] = null,
+  ): void {
+    if (records.length === 0) return;
+    (this.writes ??= []).push({ records, transaction });
+  }
+
+  /** @param afterMs from the step's moment; 0 or less fires at the next occasion. */
+  setTimer(key: string, afterMs: number, command: GroupTimer): void {
+    const dueMs = this.now.monotonicMs + Math.max(0, afterMs);
+    (this.timers ??= []).push({ kind: "set", key, dueMs, command });
+  }
+
+  cancelTimer(key: string): void {
+    (this.timers ??= []).push({ kind: "cancel", key });
+  }
+
+  /**
+   * Answers whoever asked. @param kind the command that the ticket came with: it says which reply
+   * fits. A null ticket asked for nothing.
+   */
+  reply<K extends Answered>(ticket: number | null, kind: K, reply: Replies[K]): void {
+    assert(kind.length > 0, "a reply names its command");
+    if (ticket === null) return;
+    (this.replies ??= []).push({ ticket, reply });
+  }
+
+  /** The effects of the step that ends. */
+  take(): GroupEffects {
+    const effects: GroupEffects = {
+      writes: this.writes ?? NOTHING,
+      timers: this.timers ?? NOTHING,
+      requests: NOTHING,
+      replies: this.replies ?? NOTHING,
+    };
+    this.writes = null;
+    this.timers = null;
+    this.replies = null;
+    return effects;
+  }
+}
