@@ -8,6 +8,7 @@ import { ErrorCode } from "@mantou/protocol";
 import { PartitionTable, ProducerStates } from "@mantou/replication";
 import type { Ambient } from "./ambient.ts";
 import { advertisedApis } from "./apis.ts";
+import { Coordinators } from "./coordinators/coordinators.ts";
 import { BrokerCounters } from "./counters.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
 import { claimDirectory, refuseLogsWithoutMetadata } from "./drivers/data-directory.ts";
@@ -53,6 +54,7 @@ export class Broker implements BrokerContext {
   private readonly retention: Retention;
   private readonly producerIds: ProducerIds;
   private readonly failures: LogFailures;
+  private readonly coordinators: Coordinators;
   private readonly produce: ProduceStage;
   private readonly fetch: FetchStage;
   private readonly tick: Tick;
@@ -92,25 +94,15 @@ export class Broker implements BrokerContext {
       producers,
       openLogIds: () => this.hosted.openLogIds(),
     });
-    this.hosted = new Partitions(
-      {
-        logs,
-        partitions,
-        files: this.files,
-        ambient,
-        config: () => this.config,
-        image: () => this.image,
-        gone: (logId) => this.logGone(logId),
-        openLater: (logId) => this.failures.openLater(logId),
-      },
-      FIRST_PARTITION_LOG_ID,
-    );
+    this.coordinators = this.newCoordinators();
+    this.hosted = this.newPartitions();
     this.failures = new LogFailures({
       ambient,
       table: partitions,
       partitions: () => this.hosted,
       produce: () => this.produce,
       fetch: () => this.fetch,
+      coordinators: this.coordinators,
     });
     this.producerIds = new ProducerIds(this.metadata, this.nodeId, () => this.brokerEpoch);
     this.retention = new Retention({
@@ -199,6 +191,7 @@ export class Broker implements BrokerContext {
   async stop(): Promise<void> {
     this.retention.stop();
     this.io.network.stopAccepting();
+    this.coordinators.stop();
     await this.tick.drain(DRAIN_MS);
     this.failures.stop();
     await this.files.stop();
@@ -232,6 +225,35 @@ export class Broker implements BrokerContext {
     }
   }
 
+  private newCoordinators(): Coordinators {
+    return new Coordinators({
+      ambient: this.ambient,
+      arena: this.io.arena,
+      logs: this.logs,
+      partitions: this.partitions,
+      limitsOf: (logId) => this.hosted.configOf(logId),
+      flushSoon: () => this.tick.flushSoon(),
+    });
+  }
+
+  private newPartitions(): Partitions {
+    return new Partitions(
+      {
+        logs: this.logs,
+        partitions: this.partitions,
+        files: this.files,
+        ambient: this.ambient,
+        config: () => this.config,
+        image: () => this.image,
+        gone: (logId) => this.logGone(logId),
+        leadershipMoved: (topic, partition, logId) =>
+          this.coordinators.leadershipMoved(topic, partition, logId),
+        openLater: (logId) => this.failures.openLater(logId),
+      },
+      FIRST_PARTITION_LOG_ID,
+    );
+  }
+
   private stageParts(): StageParts {
     return {
       io: this.io,
@@ -239,6 +261,7 @@ export class Broker implements BrokerContext {
       ambient: this.ambient,
       counters: this.counters,
       failures: this.failures,
+      coordinators: this.coordinators,
       fetchSessionSlots: this.started.fetchSessionSlots,
       configOf: (logId) => this.hosted.configOf(logId),
       resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
@@ -260,6 +283,7 @@ export class Broker implements BrokerContext {
   private logGone(logId: LogId): void {
     this.produce.failed(logId, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     this.fetch.watermarkMoved(logId);
+    this.coordinators.logGone(logId);
     this.tick.flushSoon();
   }
 

@@ -129,6 +129,9 @@ export class Dispatch {
       case "close":
         answers.close(call);
         return;
+      case "waits":
+        outcome.start((response) => answers.send(call, entry.api, response));
+        return;
       case "later":
         outcome.response
           .then((response) => answers.send(call, entry.api, response))

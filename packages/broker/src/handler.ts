@@ -22,6 +22,11 @@ export type Outcome<Response> =
   | { readonly kind: "answer"; readonly response: Response }
   /** Cold paths only: waits for the controller or for a disk. A rejection is answered by a refusal. */
   | { readonly kind: "later"; readonly response: Promise<Response> }
+  /**
+   * Waits for a coordinator, without a promise. `start` is called once and calls `respond` once,
+   * at once or in a later tick; never when the broker stops first.
+   */
+  | { readonly kind: "waits"; readonly start: (respond: (response: Response) => void) => void }
   /** Protocol violation for which the protocol asks to hang up without an answer. */
   | { readonly kind: "close"; readonly reason: string };
 
@@ -34,6 +39,10 @@ export const later = <Response>(response: Promise<Response>): Outcome<Response> 
   kind: "later",
   response,
 });
+
+export const waits = <Response>(
+  start: (respond: (response: Response) => void) => void,
+): Outcome<Response> => ({ kind: "waits", start });
 
 /** One API's decision: request in, outcome out. */
 export type Handler<Request, Response> = (

@@ -42,6 +42,12 @@ export const SESSION_PARTITIONS_MAX = 2_000_000;
 /** Metadata commands that wait for the controller. Beyond it: REQUEST_TIMED_OUT. */
 export const COMMANDS_PENDING_MAX = 10_000;
 
+/** Requests that wait for a group or a transaction. Beyond it: COORDINATOR_NOT_AVAILABLE. */
+export const COORDINATOR_TICKETS_MAX = 200_000;
+
+/** Bytes of batches of our own that are copied into the arena at a time. */
+export const INTERNAL_APPEND_BYTES = 4 * 1024 * 1024;
+
 /** Bytes that a request may decode to, per byte of its frame, plus a floor for small frames. */
 export const DECODED_BYTES_PER_FRAME_BYTE = 16;
 export const DECODED_BYTES_FLOOR = 64 * 1024;

@@ -33,6 +33,11 @@ export class SlotList<T> {
     return item;
   }
 
+  /** Slots of the items that a test accepts. */
+  slotsOf(accepts: (item: T) => boolean): number[] {
+    return this.items.flatMap((item, slot) => (item !== null && accepts(item) ? [slot] : []));
+  }
+
   *values(): IterableIterator<T> {
     for (const item of this.items) if (item !== null) yield item;
   }

@@ -5,6 +5,7 @@ import { fetchApi, produceApi } from "@mantou/protocol";
 import type { Ambient } from "./ambient.ts";
 import { Answers } from "./answers.ts";
 import { Connections } from "./connections.ts";
+import type { Coordinators } from "./coordinators/coordinators.ts";
 import type { BrokerCounters } from "./counters.ts";
 import { Dispatch } from "./dispatch.ts";
 import type { LogFailures } from "./drivers/log-failures.ts";
@@ -27,6 +28,7 @@ export interface StageParts {
   readonly ambient: Ambient;
   readonly counters: BrokerCounters;
   readonly failures: LogFailures;
+  readonly coordinators: Coordinators;
   readonly fetchSessionSlots: number;
   readonly configOf: (logId: LogId) => TopicConfig;
   readonly resolve: (topic: string, usesId: boolean, partition: number) => Route;
@@ -81,6 +83,7 @@ export function assembleStages(parts: StageParts): Stages {
     dispatch,
     produce,
     fetch,
+    coordinators: parts.coordinators,
     partitions,
     failures,
     plan,

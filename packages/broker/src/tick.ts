@@ -3,6 +3,7 @@ import type { Io } from "@mantou/io";
 import { EVENT_WORDS, Event, EventKind, StoreCode, Table } from "@mantou/io";
 import type { Ambient } from "./ambient.ts";
 import type { Connections } from "./connections.ts";
+import type { Coordinators } from "./coordinators/coordinators.ts";
 import type { Dispatch, Frame } from "./dispatch.ts";
 import type { LogFailures } from "./drivers/log-failures.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
@@ -28,6 +29,7 @@ export interface TickParts {
   readonly dispatch: Dispatch;
   readonly produce: ProduceStage;
   readonly fetch: FetchStage;
+  readonly coordinators: Coordinators;
   readonly partitions: PartitionTable;
   readonly failures: LogFailures;
   readonly plan: PlanWriter;
@@ -70,9 +72,9 @@ export class Tick {
     this.finish();
   }
 
-  /** Resolves when no produce request waits any more, or after `timeoutMs`. */
+  /** Resolves when nothing that was accepted waits for a disk any more, or after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void> {
-    if (this.parts.produce.waiting === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = this.parts.ambient.timers.after(timeoutMs, () => {
         this.whenIdle = null;
@@ -103,6 +105,10 @@ export class Tick {
     });
   }
 
+  private get isIdle(): boolean {
+    return this.parts.produce.waiting === 0 && this.parts.coordinators.writing === 0;
+  }
+
   private run(): void {
     this.guard(() => {
       let rows: number;
@@ -125,6 +131,7 @@ export class Tick {
   }
 
   private finish(): void {
+    this.parts.coordinators.flush();
     const { epochs, lost } = this.parts.partitions.take();
     if (epochs.length > 0) this.parts.epochsMoved(epochs);
     for (const loss of lost) {
@@ -136,7 +143,7 @@ export class Tick {
     }
     this.parts.plan.flush();
     this.armTimer();
-    if (this.whenIdle !== null && this.parts.produce.waiting === 0) {
+    if (this.whenIdle !== null && this.isIdle) {
       this.whenIdle();
       this.whenIdle = null;
     }
@@ -233,6 +240,7 @@ export class Tick {
     if (highWatermark <= before) return;
     parts.produce.committed(logId, highWatermark);
     parts.fetch.watermarkMoved(logId);
+    parts.coordinators.committed(logId, highWatermark);
   }
 
   private closed(connection: number, generation: number): void {
@@ -254,10 +262,10 @@ export class Tick {
   /** One timer for the nearest deadline of all that waits. */
   private armTimer(): void {
     if (this.stopped) return;
-    const { ambient, nextFetchDeadlineMs, produce } = this.parts;
+    const { ambient, coordinators, nextFetchDeadlineMs, produce } = this.parts;
     const nowMs = ambient.clock.monotonicMs();
     const produceDueMs = produce.waiting > 0 ? nowMs + PRODUCE_SWEEP_MS : Infinity;
-    const dueMs = Math.min(nextFetchDeadlineMs(), produceDueMs);
+    const dueMs = Math.min(nextFetchDeadlineMs(), produceDueMs, coordinators.nextDeadlineMs);
     // A timer that fires a little early re-arms itself; only an earlier deadline needs a new one.
     if (dueMs >= this.timerDueMs) return;
     this.cancelTimer?.();
@@ -272,6 +280,7 @@ export class Tick {
     this.guard(() => {
       this.parts.produce.expire(nowMs);
       this.parts.fetch.expire(nowMs);
+      this.parts.coordinators.expire(nowMs);
       this.finish();
     });
   }

@@ -60,6 +60,7 @@ class Hosting {
         config: () => resolveBrokerConfig(this.image, this.started),
         image: () => this.image,
         gone: () => {},
+        leadershipMoved: () => {},
         openLater: (logId) => void this.later.push(logId),
       },
       1,

@@ -3,6 +3,7 @@ import { AssertionError } from "@mantou/base";
 import { StoreCode } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
+import type { Coordinators } from "../coordinators/coordinators.ts";
 import type { ProduceStage } from "../handlers/produce.ts";
 import type { FetchStage } from "../handlers/fetch.ts";
 import type { Partitions } from "./partitions.ts";
@@ -17,6 +18,7 @@ export interface LogFailuresParts {
   readonly partitions: () => Partitions;
   readonly produce: () => ProduceStage;
   readonly fetch: () => FetchStage;
+  readonly coordinators: Pick<Coordinators, "logFailed">;
 }
 
 /** What happens when the disk says no: who is told, what is opened again, when the process stops. */
@@ -80,6 +82,7 @@ export class LogFailures {
     table.failed(logId);
     this.parts.produce().failed(logId);
     this.parts.fetch().watermarkMoved(logId);
+    this.parts.coordinators.logFailed(logId);
     this.openLater(logId);
   }
 

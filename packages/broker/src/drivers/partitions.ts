@@ -28,6 +28,8 @@ export interface PartitionsParts {
   readonly image: () => CatalogImage;
   /** The log can no longer be read or written here; whoever waits must be told. */
   readonly gone: (logId: LogId) => void;
+  /** The log was opened, or what this node is to the partition may have changed. */
+  readonly leadershipMoved: (topic: string, partition: number, logId: LogId) => void;
   /** The log could not be opened while the broker runs: it is to be tried again. */
   readonly openLater: (logId: LogId) => void;
 }
@@ -234,6 +236,7 @@ export class Partitions {
       membership: membershipOf(topic, hosted.partition),
       epochs,
     });
+    this.parts.leadershipMoved(hosted.topic, hosted.partition, logId);
   }
 
   private remove(topicId: Uuid): void {
@@ -271,6 +274,7 @@ export class Partitions {
         topic.leaderEpochOf(partition),
         membershipOf(topic, partition),
       );
+      this.parts.leadershipMoved(topic.name, partition, toLogId(id));
     }
   }
 

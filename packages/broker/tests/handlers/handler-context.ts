@@ -212,6 +212,11 @@ export function call(version: number, listenerId: number = Listener.INSIDE): Cal
 
 export async function settle<Response>(outcome: Outcome<Response>): Promise<Response> {
   if (outcome.kind === "close") throw new Error(`closed: ${outcome.reason}`);
+  if (outcome.kind === "waits") {
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    outcome.start(resolve);
+    return promise;
+  }
   return outcome.response;
 }
 

@@ -1,0 +1,458 @@
+import type {
+  CoordinatorEffects,
+  CoordinatorShard,
+  LogId,
+  Moment,
+  TransactionMarker,
+} from "@mantou/base";
+import { AssertionError, assert } from "@mantou/base";
+import type { LogStore } from "@mantou/io";
+import { ErrorCode } from "@mantou/protocol";
+import type { PartitionTable } from "@mantou/replication";
+import type { Ambient } from "../ambient.ts";
+import { COORDINATOR_TICKETS_MAX } from "../limits.ts";
+import { SlotList } from "../slot-list.ts";
+import type { LogWriter } from "./log-writer.ts";
+import { batchesOf } from "./record-batches.ts";
+import { loadShard } from "./shard-loader.ts";
+import type { RawBatch } from "./shard-slot.ts";
+import { ShardSlot } from "./shard-slot.ts";
+import { ShardTimers } from "./shard-timers.ts";
+
+/** Timers that one tick fires at most; more wait for the next, so that no tick is long. */
+const TIMERS_PER_TICK = 512;
+/** Shards that are read from disk at a time. */
+const LOADS_MAX = 4;
+/** Pause before a shard that could not be loaded is tried again. */
+const RELOAD_MS = 1000;
+
+/** What tells one kind of coordinator from another. */
+export interface CoordinatorKind<Command, Reply, Request> {
+  /** Its internal topic. */
+  readonly topic: string;
+  newShard(partition: number, leaderEpoch: number): CoordinatorShard<Command, Reply, Request>;
+  /**
+   * Carries out what only the driver can do. What comes of it goes back as a command by
+   * `CoordinatorDriver.tell`. Called outside of any step.
+   */
+  request(request: Request, partition: number): void;
+}
+
+/** The answer to a command: the shard's reply, or why there is none. */
+export type Settle<Reply> = (errorCode: ErrorCode, reply: Reply | null) => void;
+
+/** The limits of what goes into one batch of the topic's logs, in bytes. */
+export interface BatchLimits {
+  readonly maxMessageBytes: number;
+  readonly segmentBytes: number;
+}
+
+export interface CoordinatorDriverParts {
+  readonly ambient: Ambient;
+  readonly logs: LogStore;
+  readonly partitions: PartitionTable;
+  readonly writer: LogWriter;
+  readonly limitsOf: (logId: LogId) => BatchLimits;
+  /** Something was answered or written outside of a tick. */
+  readonly flushSoon: () => void;
+}
+
+interface Ticket<Command, Reply, Request> {
+  readonly slot: ShardSlot<Command, Reply, Request>;
+  readonly settle: Settle<Reply>;
+}
+
+/**
+ * Runs the shards of one internal topic: loads them where this node leads, hands them commands,
+ * appends what they write, keeps their timers, lets replies go once what they rest on is durable.
+ *
+ * A failed write or a lost leadership drops the shard: whoever waits is refused, and it is loaded
+ * anew when this node leads a sound log again.
+ */
+export class CoordinatorDriver<Command, Reply, Request> {
+  private readonly slots: (ShardSlot<Command, Reply, Request> | undefined)[] = [];
+  private readonly tickets = new SlotList<Ticket<Command, Reply, Request>>();
+  private readonly timers = new ShardTimers<ShardSlot<Command, Reply, Request>, Command>();
+  /** Shards with writes that are not handed on yet. */
+  private dirty: ShardSlot<Command, Reply, Request>[] = [];
+  private requests: { readonly partition: number; readonly request: Request }[] = [];
+  /** Shards whose log has records that are not committed. */
+  private uncommitted: ShardSlot<Command, Reply, Request>[] = [];
+  private loadQueue: ShardSlot<Command, Reply, Request>[] = [];
+  private loads = 0;
+  private readonly reloads = new Set<() => void>();
+  private stopped = false;
+
+  constructor(
+    readonly kind: CoordinatorKind<Command, Reply, Request>,
+    private readonly parts: CoordinatorDriverParts,
+  ) {}
+
+  /** Commands whose answer is not given yet: members that wait for a barrier, commits for a disk. */
+  get waiting(): number {
+    return this.tickets.size;
+  }
+
+  /** Timers that are set, over all shards. */
+  get timerCount(): number {
+    return this.timers.size;
+  }
+
+  get nextDeadlineMs(): number {
+    return this.stopped ? Infinity : this.timers.nextMs;
+  }
+
+  /** NONE: the shard takes commands. Else what a client of it is told. */
+  availability(partition: number): ErrorCode {
+    const slot = this.slots[partition];
+    if (this.stopped) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    if (slot === undefined) return ErrorCode.NOT_COORDINATOR;
+    return slot.state === "loading" ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NONE;
+  }
+
+  /** Partitions whose shard is here, loading ones included, in ascending order. */
+  ledPartitions(): number[] {
+    return this.slots.flatMap((slot, partition) => (slot === undefined ? [] : [partition]));
+  }
+
+  /** Partitions whose shard has state; the others hold nothing. */
+  activePartitions(): number[] {
+    return this.slots.flatMap((slot, partition) => (slot?.state === "active" ? [partition] : []));
+  }
+
+  /**
+   * Asks a shard. `settle` is called once, in this call or later; never when the broker stops
+   * first.
+   */
+  ask(partition: number, command: Command, settle: Settle<Reply>): void {
+    const errorCode = this.availability(partition);
+    if (errorCode !== ErrorCode.NONE) {
+      settle(errorCode, null);
+      return;
+    }
+    if (this.tickets.size >= COORDINATOR_TICKETS_MAX) {
+      settle(ErrorCode.COORDINATOR_NOT_AVAILABLE, null);
+      return;
+    }
+    const slot = this.activated(this.slots[partition] as ShardSlot<Command, Reply, Request>);
+    const ticket = this.tickets.add({ slot, settle });
+    this.step(slot, ticket, command);
+  }
+
+  /** A command of the broker itself, to which nobody waits for an answer. */
+  tell(partition: number, command: Command): void {
+    const slot = this.slots[partition];
+    if (slot === undefined || this.stopped) return;
+    if (slot.state === "empty" || slot.state === "active") {
+      this.step(this.activated(slot), null, command);
+    }
+  }
+
+  /** To every shard that has state. */
+  tellAll(command: Command): void {
+    for (const slot of this.slots) {
+      if (slot?.state === "active") this.step(slot, null, command);
+    }
+  }
+
+  /**
+   * Ends a client's transaction in the partition: appends the marker's control batch behind all
+   * that the shard has written, and lets the shard know. `settle` is told when it is committed.
+   */
+  appendMarker(
+    partition: number,
+    batch: RawBatch,
+    marker: TransactionMarker,
+    settle: (errorCode: ErrorCode) => void,
+  ): void {
+    const errorCode = this.availability(partition);
+    if (errorCode !== ErrorCode.NONE) {
+      settle(errorCode);
+      return;
+    }
+    const slot = this.activated(this.slots[partition] as ShardSlot<Command, Reply, Request>);
+    this.write(slot, [batch]);
+    slot.shard?.replayMarker(marker);
+    slot.wait({ ticket: this.tickets.add({ slot, settle }), reply: null });
+    this.parts.flushSoon();
+  }
+
+  /**
+   * This node leads the partition: its shard is loaded. Called again with a higher epoch while the
+   * shard is here it only notes the epoch.
+   */
+  lead(partition: number, logId: LogId): void {
+    const { partitions } = this.parts;
+    const leaderEpoch = partitions.leaderEpoch(logId);
+    const known = this.slots[partition];
+    if (known !== undefined && known.logId === logId) {
+      known.leaderEpoch = leaderEpoch;
+      return;
+    }
+    if (known !== undefined) this.drop(known, ErrorCode.NOT_COORDINATOR);
+    const isEmpty = partitions.logStartOffset(logId) === partitions.logEndOffset(logId);
+    const slot = new ShardSlot<Command, Reply, Request>(partition, logId, leaderEpoch, isEmpty);
+    this.slots[partition] = slot;
+    if (isEmpty) return;
+    // What is not committed yet may still be lost: nobody may be told of it.
+    if (isCommitted(partitions, logId)) this.loadQueue.push(slot);
+    else this.uncommitted.push(slot);
+    this.loadNext();
+  }
+
+  /** The high watermark of a log has moved: shards that wait for it are loaded. */
+  committed(): void {
+    if (this.uncommitted.length === 0) return;
+    const { partitions } = this.parts;
+    const ready = this.uncommitted.filter(({ logId }) => isCommitted(partitions, logId));
+    this.uncommitted = this.uncommitted.filter((slot) => !ready.includes(slot));
+    this.loadQueue.push(...ready);
+    this.loadNext();
+  }
+
+  /** This node no longer leads the partition, or its log has failed: whoever waits is refused. */
+  unload(partition: number, errorCode: ErrorCode = ErrorCode.NOT_COORDINATOR): void {
+    const slot = this.slots[partition];
+    if (slot !== undefined) this.drop(slot, errorCode);
+  }
+
+  /** The log of a partition was lost here, whichever partition it is. */
+  logLost(logId: LogId, errorCode: ErrorCode): void {
+    const slot = this.slots.find((each) => each?.logId === logId);
+    if (slot !== undefined) this.drop(slot, errorCode);
+  }
+
+  /** Fires timers, a bounded number of them. */
+  expire(nowMs: number): void {
+    for (let fired = 0; fired < TIMERS_PER_TICK && !this.stopped; fired += 1) {
+      const timer = this.timers.takeDue(nowMs);
+      if (timer === null) return;
+      this.step(timer.owner, null, timer.command);
+    }
+  }
+
+  /** Ends the tick: requests are carried out, writes become batches. True: there was something. */
+  flush(): boolean {
+    const requests = this.requests;
+    const dirty = this.dirty;
+    if (requests.length === 0 && dirty.length === 0) return false;
+    this.requests = [];
+    this.dirty = [];
+    for (const slot of dirty) this.hand(slot);
+    for (const { partition, request } of requests) this.kind.request(request, partition);
+    return true;
+  }
+
+  /** Nothing is decided any more. Who waits for a barrier is not told: its connection closes. */
+  stop(): void {
+    this.stopped = true;
+    for (const cancel of this.reloads) cancel();
+    this.reloads.clear();
+    this.loadQueue = [];
+  }
+
+  checkInvariants(): void {
+    for (const slot of this.slots) {
+      slot?.shard?.checkInvariants();
+      if (slot === undefined) continue;
+      assert(slot.durable <= slot.issued, "more is durable than was written");
+      assert((slot.state === "active") === (slot.shard !== null), "an active slot has a shard");
+    }
+  }
+
+  private now(): Moment {
+    const { clock } = this.parts.ambient;
+    return { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
+  }
+
+  /** Makes the shard of a partition that holds nothing yet. */
+  private activated(slot: ShardSlot<Command, Reply, Request>): ShardSlot<Command, Reply, Request> {
+    if (slot.state === "empty") this.activate(slot, this.newShard(slot));
+    return slot;
+  }
+
+  private newShard(
+    slot: ShardSlot<Command, Reply, Request>,
+  ): CoordinatorShard<Command, Reply, Request> {
+    return this.kind.newShard(slot.partition, slot.leaderEpoch);
+  }
+
+  private activate(
+    slot: ShardSlot<Command, Reply, Request>,
+    shard: CoordinatorShard<Command, Reply, Request>,
+  ): void {
+    slot.shard = shard;
+    slot.state = "active";
+    this.carryOut(slot, shard.loaded(this.now()));
+  }
+
+  private step(
+    slot: ShardSlot<Command, Reply, Request>,
+    ticket: number | null,
+    command: Command,
+  ): void {
+    const { shard } = slot;
+    if (shard === null) return;
+    let effects: CoordinatorEffects<Command, Reply, Request>;
+    try {
+      effects = shard.step(ticket, command, this.now());
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      // The step may have changed half of its state: what is on disk is known to be whole.
+      this.parts.ambient.logger.error("coordinator_step_failed", {
+        topic: this.kind.topic,
+        partition: slot.partition,
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      this.restart(slot, ErrorCode.UNKNOWN_SERVER_ERROR);
+      return;
+    }
+    this.carryOut(slot, effects);
+  }
+
+  private carryOut(
+    slot: ShardSlot<Command, Reply, Request>,
+    effects: CoordinatorEffects<Command, Reply, Request>,
+  ): void {
+    if (effects.writes.length > 0) this.write(slot, effects.writes);
+    for (const change of effects.timers) this.timers.change(slot, change);
+    const waits = slot.horizon > slot.durable;
+    for (const request of effects.requests) {
+      if (waits) slot.wait({ request });
+      else this.requests.push({ partition: slot.partition, request });
+    }
+    for (const answered of effects.replies) {
+      if (waits) slot.wait(answered);
+      else this.reply(answered.ticket, answered.reply);
+    }
+    if (this.requests.length > 0 || this.dirty.length > 0) this.parts.flushSoon();
+  }
+
+  private write(
+    slot: ShardSlot<Command, Reply, Request>,
+    writes: readonly ShardSlot<Command, Reply, Request>["pending"][number][],
+  ): void {
+    if (slot.pending.length === 0) this.dirty.push(slot);
+    slot.pending.push(...writes);
+  }
+
+  private reply(ticket: number, reply: Reply | null): void {
+    this.tickets.remove(ticket).settle(ErrorCode.NONE, reply);
+  }
+
+  /** Makes batches of what a shard has written since the last flush and queues them. */
+  private hand(slot: ShardSlot<Command, Reply, Request>): void {
+    if (slot.state === "dropped") return;
+    const { ambient, limitsOf, writer } = this.parts;
+    const { maxMessageBytes, segmentBytes } = limitsOf(slot.logId);
+    const batches = batchesOf(slot.pending, ambient.clock.wallMs(), maxMessageBytes, segmentBytes);
+    slot.pending = [];
+    slot.issued += 1;
+    if (batches === null) {
+      ambient.logger.error("coordinator_write_too_large", {
+        topic: this.kind.topic,
+        partition: slot.partition,
+        segmentBytes,
+      });
+      this.restart(slot, ErrorCode.RECORD_LIST_TOO_LARGE);
+      return;
+    }
+    const number = slot.issued;
+    if (batches.length === 0) this.durable(slot, number);
+    for (const [index, { bytes, offsets }] of batches.entries()) {
+      const isLast = index === batches.length - 1;
+      writer.append(slot.logId, bytes, offsets, {
+        assigned: () => {},
+        settled: (errorCode) => {
+          if (errorCode !== ErrorCode.NONE) this.drop(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+          else if (isLast) this.durable(slot, number);
+        },
+      });
+    }
+  }
+
+  /** The flush of that number is on disk: whatever rests on it may go. */
+  private durable(slot: ShardSlot<Command, Reply, Request>, number: number): void {
+    if (slot.state === "dropped") return;
+    slot.durable = number;
+    for (let ready = slot.takeReady(); ready !== null; ready = slot.takeReady()) {
+      if ("ticket" in ready) this.reply(ready.ticket, ready.reply);
+      else this.requests.push({ partition: slot.partition, request: ready.request });
+    }
+    if (this.requests.length > 0) this.parts.flushSoon();
+  }
+
+  private drop(slot: ShardSlot<Command, Reply, Request>, errorCode: ErrorCode): void {
+    if (slot.state === "dropped") return;
+    slot.state = "dropped";
+    slot.shard = null;
+    slot.pending = [];
+    if (this.slots[slot.partition] === slot) this.slots[slot.partition] = undefined;
+    this.timers.forget(slot);
+    this.refuseAll(slot, errorCode);
+  }
+
+  private refuseAll(slot: ShardSlot<Command, Reply, Request>, errorCode: ErrorCode): void {
+    for (const ticket of this.tickets.slotsOf((each) => each.slot === slot)) {
+      this.tickets.remove(ticket).settle(errorCode, null);
+    }
+    this.parts.flushSoon();
+  }
+
+  /** Forgets what is in memory and takes what is on disk, where this node still leads. */
+  private restart(slot: ShardSlot<Command, Reply, Request>, errorCode: ErrorCode): void {
+    if (slot.state === "dropped") return;
+    this.drop(slot, errorCode);
+    const { partition, logId } = slot;
+    const cancel = this.parts.ambient.timers.after(RELOAD_MS, () => {
+      this.reloads.delete(cancel);
+      const { partitions } = this.parts;
+      const isSound = partitions.isLeader(logId) && !partitions.isFailed(logId);
+      if (this.slots[partition] === undefined && isSound && !this.stopped) {
+        this.lead(partition, logId);
+      }
+    });
+    this.reloads.add(cancel);
+  }
+
+  private loadNext(): void {
+    while (this.loads < LOADS_MAX) {
+      const slot = this.loadQueue.shift();
+      if (slot === undefined) return;
+      if (slot.state !== "loading") continue;
+      this.loads += 1;
+      this.load(slot).then(
+        () => {
+          this.loads -= 1;
+          this.loadNext();
+        },
+        (error: unknown) => this.parts.ambient.fatal("a coordinator cannot be loaded", error),
+      );
+    }
+  }
+
+  private async load(slot: ShardSlot<Command, Reply, Request>): Promise<void> {
+    const { ambient } = this.parts;
+    const where = { topic: this.kind.topic, partition: slot.partition };
+    const startMs = ambient.clock.monotonicMs();
+    const isWanted = (): boolean => slot.state === "loading" && !this.stopped;
+    try {
+      const shard = this.newShard(slot);
+      const loaded = await loadShard({ ...this.parts, isWanted }, slot.logId, shard);
+      if (!isWanted()) return;
+      this.activate(slot, shard);
+      const tookMs = Math.round(ambient.clock.monotonicMs() - startMs);
+      ambient.logger.info("coordinator_loaded", { ...where, ...loaded, tookMs });
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      if (!isWanted()) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      ambient.logger.error("coordinator_load_failed", { ...where, reason });
+      this.restart(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    }
+  }
+}
+
+/** A log that is not here any more counts: whoever loads it finds out. */
+const isCommitted = (partitions: PartitionTable, logId: LogId): boolean =>
+  !partitions.isOpen(logId) || partitions.highWatermark(logId) === partitions.logEndOffset(logId);
