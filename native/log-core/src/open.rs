@@ -224,7 +224,7 @@ fn open_log(core: &Core, spec: &LogSpec, mode: SyncMode) -> Result<(Arc<Log>, bo
         log.set_durable_end(end);
         return Ok((Arc::new(log), false));
     };
-    check_owner(core, &log, &folder)?;
+    let owned = check_owner(core, &log, &folder)?;
     let point = prior.entry.as_ref().and_then(|entry| entry.recovery);
     let is_whole = prior.clean
         && match (point, listed.last()) {
@@ -237,7 +237,9 @@ fn open_log(core: &Core, spec: &LogSpec, mode: SyncMode) -> Result<(Arc<Log>, bo
     let known = Known {
         recovery: point,
         durable_mark: prior.durable_mark,
-        same_boot: prior.same_boot,
+        // A folder that lost its owner's name is what a power failure left, whatever the checkpoint
+        // says that a start after it has written.
+        same_boot: prior.same_boot && owned,
         index_interval_bytes: spec.config.index_interval_bytes,
     };
     let recovered = if is_whole {
@@ -247,6 +249,11 @@ fn open_log(core: &Core, spec: &LogSpec, mode: SyncMode) -> Result<(Arc<Log>, bo
     };
     let touched = recovered.scanned;
     finish(core, &log, &prior, recovered, mode).map_err(failed)?;
+    if !owned || core.recovery.rewrite {
+        // Not before: until then a start that is killed must not hide from the next one that
+        // this log has yet to be recovered from a power failure.
+        write_owner(core, &log, &folder)?;
+    }
     Ok((Arc::new(log), touched))
 }
 
@@ -330,8 +337,9 @@ fn list_segments(
     Ok(Some(listed))
 }
 
-/// Refuses a folder that another topic of the same name left behind.
-fn check_owner(core: &Core, log: &Log, folder: &Path) -> Result<(), StoreError> {
+/// Refuses a folder that another topic of the same name left behind. False where it does not say
+/// whose it is: cut off by a crash before anything in the folder was durable.
+fn check_owner(core: &Core, log: &Log, folder: &Path) -> Result<bool, StoreError> {
     let path = folder.join(PARTITION_METADATA);
     let failed = |error: io::Error| StoreError::io(path.display(), &error);
     let bytes = read_file(&*core.vfs, &path, SMALL_TEXT_BYTES_MAX).map_err(failed)?;
@@ -339,25 +347,27 @@ fn check_owner(core: &Core, log: &Log, folder: &Path) -> Result<(), StoreError> 
         .as_deref()
         .and_then(crate::checkpoint::parse_partition_metadata)
     {
-        Some(owner) if owner == log.topic_id && !core.recovery.rewrite => Ok(()),
-        Some(owner) if owner != log.topic_id => {
+        Some(owner) if owner == log.topic_id => Ok(true),
+        Some(_) => {
             let text = format!(
                 "{} belongs to another topic of that name; open it under its own id and remove it",
                 folder.display()
             );
             Err(StoreError::new("TOPIC_ID", text))
         }
-        // Cut off by a crash before anything in the folder was durable, or perhaps nowhere but in
-        // the page cache.
-        _ => {
-            let text = partition_metadata(&log.topic_id);
-            core.space
-                .with_reserve(PARTITION_METADATA, || {
-                    write_file(&*core.vfs, &path, text.as_bytes())
-                })
-                .map_err(failed)
-        }
+        None => Ok(false),
     }
+}
+
+/// Says whose the folder is, where it does not say so or perhaps only in the page cache.
+fn write_owner(core: &Core, log: &Log, folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(PARTITION_METADATA);
+    let text = partition_metadata(&log.topic_id);
+    core.space
+        .with_reserve(PARTITION_METADATA, || {
+            write_file(&*core.vfs, &path, text.as_bytes())
+        })
+        .map_err(|error| StoreError::io(path.display(), &error))
 }
 
 fn finish(

@@ -141,6 +141,19 @@ fn recovery_may_crash_at_every_call_too() {
     }
 }
 
+/// A folder whose names survived and whose data did not, not even the one that says whose it is:
+/// the start that finds it is killed, and the next one must not take its own boot for proof.
+#[test]
+fn a_start_that_is_killed_leaves_the_judgement_to_the_next() {
+    let setup = Setup::default();
+    let vfs = machine(25, "ext4");
+    vfs.crash_at(25);
+    let mut ledger = Ledger::default();
+    let _ = live(&vfs, &setup, &mut ledger, &life());
+    let survivor = &vfs.survivors(25, 8)[5];
+    recover_with_crashes(survivor, &setup, &ledger, "a folder without an owner");
+}
+
 fn recover_with_crashes(survivor: &SimVfs, setup: &Setup, ledger: &Ledger, context: &str) {
     let whole = survivor.after_kill();
     let done = check(&whole, setup, &mut ledger.clone(), context).map(drop);
