@@ -5,6 +5,7 @@ import {
   startApacheKafka,
 } from "../conformance/apache-kafka/index.ts";
 import { dailyWork } from "./daily-work.ts";
+import { groupWork } from "./group-work.ts";
 
 const missing = await apacheKafkaUnavailable();
 
@@ -26,5 +27,6 @@ describe.skipIf(missing !== null)(
     }, 60_000);
 
     dailyWork(() => `${kafka.host}:${kafka.port}`);
+    groupWork(() => `${kafka.host}:${kafka.port}`);
   },
 );

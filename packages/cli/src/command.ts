@@ -26,7 +26,7 @@ export interface PositionalSpec {
   /** It takes all that follow. */
   readonly repeats?: boolean;
   /** What completion offers here. */
-  readonly completes?: "topic" | "file" | "profile" | "command" | readonly string[];
+  readonly completes?: "topic" | "group" | "file" | "profile" | "command" | readonly string[];
 }
 
 /** What a command is run with. */

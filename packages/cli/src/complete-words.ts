@@ -9,7 +9,7 @@ export interface Candidate {
 /** What may stand at the last word: known words, or the names of things that live elsewhere. */
 export interface Completion {
   readonly candidates: readonly Candidate[];
-  readonly live: "topic" | "profile" | "file" | null;
+  readonly live: "topic" | "group" | "profile" | "file" | null;
 }
 
 const NOTHING: Completion = { candidates: [], live: null };

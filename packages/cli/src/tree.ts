@@ -1,5 +1,6 @@
 import type { CommandSpec } from "./command.ts";
 import { clusterCommands } from "./tree-cluster.ts";
+import { groupCommands } from "./tree-groups.ts";
 import { recordCommands } from "./tree-records.ts";
 import { toolCommands } from "./tree-tools.ts";
 import { topicCommand } from "./tree-topics.ts";
@@ -27,6 +28,7 @@ Start here: mantou start; mantou topic create NAME; mantou produce NAME; mantou 
     },
     topicCommand,
     ...recordCommands,
+    ...groupCommands,
     ...clusterCommands,
     ...toolCommands,
   ],

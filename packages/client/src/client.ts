@@ -1,4 +1,6 @@
 import { Admin } from "./admin.ts";
+import { GroupAdmin } from "./admin-groups.ts";
+import { TransactionAdmin } from "./admin-transactions.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { Consumer, type ConsumerOptions } from "./consumer.ts";
 import { Producer } from "./producer.ts";
@@ -9,12 +11,16 @@ export type ClientOptions = ClusterOptions;
 /** The way in: one client holds the connections that its producers and consumers share. */
 export class Client {
   readonly admin: Admin;
+  readonly groups: GroupAdmin;
+  readonly transactions: TransactionAdmin;
   private readonly producers = new Set<Producer>();
   private readonly consumers = new Set<Consumer>();
 
   /** @param cluster for what this package has no name for: connections, leaders, any request. */
   private constructor(readonly cluster: Cluster) {
     this.admin = new Admin(cluster);
+    this.groups = new GroupAdmin(cluster);
+    this.transactions = new TransactionAdmin(cluster);
   }
 
   /** Connects to the first broker that answers. Throws ClientError. */

@@ -6,6 +6,23 @@ export type {
   NewTopic,
   PartitionOffset,
 } from "./admin.ts";
+export {
+  GroupAdmin,
+  type CommittedOffset,
+  type GroupDescription,
+  type GroupMember,
+  type ListedGroup,
+  type OffsetToCommit,
+  type TopicPartitions,
+} from "./admin-groups.ts";
+export {
+  TransactionAdmin,
+  type ActiveProducer,
+  type HangingTransaction,
+  type ListedTransaction,
+  type TransactionDescription,
+  type TransactionFilter,
+} from "./admin-transactions.ts";
 export type { ConfigChanges, ConfigEntry, ConfigResource } from "./admin-configs.ts";
 export { type Address, parseAddress, parseAddresses } from "./addresses.ts";
 export { Client, type ClientOptions } from "./client.ts";

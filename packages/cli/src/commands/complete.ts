@@ -16,7 +16,7 @@ export const run: Run = async ({ rest, output, environment }) => {
   const current = words.at(-1) ?? "";
   let names: readonly string[] = [];
   try {
-    if (live === "topic") names = await topicNames(words, environment);
+    if (live === "topic" || live === "group") names = await liveNames(live, words, environment);
     if (live === "profile") {
       names = Object.keys(readProfiles(profilePath(environment.variables)).profiles);
     }
@@ -31,7 +31,8 @@ export const run: Run = async ({ rest, output, environment }) => {
   return null;
 };
 
-async function topicNames(
+async function liveNames(
+  kind: "topic" | "group",
   words: readonly string[],
   environment: Parameters<Run>[0]["environment"],
 ): Promise<string[]> {
@@ -52,6 +53,7 @@ async function topicNames(
     retryTimeoutMs: LIVE_TIMEOUT_MS,
   });
   try {
+    if (kind === "group") return (await client.groups.list()).map((group) => group.groupId);
     const topics = await client.admin.listTopics();
     return topics
       .filter((topic) => !topic.isInternal)

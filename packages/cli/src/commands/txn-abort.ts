@@ -1,0 +1,56 @@
+import { table } from "../answer.ts";
+import type { Run } from "../command.ts";
+import { Failure } from "../failure.ts";
+import { existingTopic } from "../topics.ts";
+
+/** Ends what a coordinator has forgotten: a transaction that keeps readers of a partition waiting. */
+export const run: Run = async ({ values, connect }) => {
+  const client = await connect();
+  const topic = await existingTopic(client, values.positional(0));
+  const only = values.integer("partition");
+  const producerId = values.integer("producer-id");
+  const rows = [];
+  for (const { partition } of topic.partitions) {
+    if (only !== null && partition !== only) continue;
+    for (const producer of await client.transactions.producers(topic.name, partition)) {
+      if (producer.currentTxnStartOffset < 0) continue;
+      if (producerId !== null && producer.producerId !== producerId) continue;
+      rows.push({
+        topic: topic.name,
+        partition,
+        producerId: producer.producerId,
+        producerEpoch: producer.producerEpoch,
+        coordinatorEpoch: producer.coordinatorEpoch,
+        startOffset: producer.currentTxnStartOffset,
+      });
+    }
+  }
+  const dryRun = !values.has("yes");
+  if (!dryRun) {
+    if (rows.length > 1 && producerId === null) {
+      throw new Failure("AMBIGUOUS", `${rows.length} transactions are open in ${topic.name}`, {
+        hint: "choose with --producer-id (and --partition)",
+      });
+    }
+    for (const row of rows) await client.transactions.abort(row);
+  }
+  return {
+    data: { dryRun, transactions: rows },
+    lines: rows,
+    warnings: dryRun && rows.length > 0 ? ["nothing was aborted: add --yes to do it"] : [],
+    view: [
+      table(
+        rows,
+        [
+          { title: "TOPIC", of: (row) => row.topic },
+          { title: "PARTITION", of: (row) => row.partition, kind: "count" },
+          { title: "PRODUCER", of: (row) => row.producerId },
+          { title: "EPOCH", of: (row) => row.producerEpoch },
+          { title: "SINCE OFFSET", of: (row) => row.startOffset, kind: "count" },
+          { title: "STATUS", of: () => (dryRun ? "open" : "aborted") },
+        ],
+        { empty: "no open transactions" },
+      ),
+    ],
+  };
+};

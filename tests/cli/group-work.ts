@@ -1,0 +1,120 @@
+import { expect, test } from "bun:test";
+import { Client } from "@mantou/client";
+import {
+  encodeConsumerAssignment,
+  encodeConsumerSubscription,
+  findCoordinatorApi,
+  joinGroupApi,
+  leaveGroupApi,
+  syncGroupApi,
+} from "@mantou/protocol";
+import { type RunOptions, runCli } from "./cli-process.ts";
+
+/** What an operator does with groups and transactions, against whichever broker `address` gives. */
+export function groupWork(address: () => string): void {
+  const cli = (line: string, options: RunOptions = {}) =>
+    runCli(address(), line.split(" "), options);
+  const well = async (line: string, options: RunOptions = {}): Promise<string> => {
+    const { status, stdout, stderr } = await cli(line, options);
+    expect({ line, status, stderr }).toMatchObject({ line, status: 0 });
+    return stdout;
+  };
+  const data = async (line: string, options: RunOptions = {}) =>
+    JSON.parse(await well(`${line} -o json`, options)).data;
+
+  test("offsets of a group are set by plan, shown with their lag, and deleted", async () => {
+    await well("topic create grouped -p 2 -r 1");
+    await well("produce grouped -p 0", { input: "a\nb\nc\nd\n" });
+    const plan = await cli("group reset readers -t grouped --to earliest");
+    expect([plan.status, plan.stderr]).toEqual([0, expect.stringContaining("--yes")]);
+    expect((await cli("group show readers")).status).toBe(1);
+    await well("group reset readers -t grouped --to earliest --yes");
+    const shown = await data("group show readers");
+    expect(shown).toMatchObject({ group: "readers", type: "classic", state: "Empty", lag: 4 });
+    expect(shown.offsets.map((row: { lag: number }) => row.lag)).toEqual([4, 0]);
+    await well("group reset readers --by 3 --yes");
+    await well("group reset readers -t grouped:0 --by=-1 --yes");
+    const lag = await data("group lag readers");
+    expect(lag[0]).toMatchObject({ topic: "grouped", partition: 0, committed: 2, end: 4, lag: 2 });
+    await well("group reset readers -t grouped:0 --to @1h --yes");
+    expect((await data("group lag readers"))[0].committed).toBe(0);
+    await well("group reset readers --from-file - --yes", { input: "grouped,0,1\n" });
+    expect((await data("group lag readers"))[0].committed).toBe(1);
+    const listed = await data("group list --lag");
+    const row = listed.find((one: { group: string }) => one.group === "readers");
+    expect(row).toMatchObject({ members: 0, topics: 1, lag: 3 });
+    expect(row.type.toLowerCase()).toBe("classic");
+    const misspelt = await cli("group show raeders");
+    expect([misspelt.status, misspelt.stderr]).toEqual([
+      1,
+      expect.stringContaining("did you mean readers?"),
+    ]);
+    expect((await cli("group delete readers")).stderr).toContain("--yes");
+    await well("group delete readers --yes");
+    expect((await cli("group show readers")).status).toBe(1);
+  });
+
+  test("a group with members is shown, not reset, and can be cleared of them", async () => {
+    await well("topic create membered -p 2 -r 1");
+    await well("group reset team -t membered --to latest --yes");
+    const client = await Client.connect({ brokers: address() });
+    try {
+      const memberId = await join(client, "team", "membered");
+      const shown = await data("group show team");
+      expect(shown.state).toBe("Stable");
+      expect(shown.members).toHaveLength(1);
+      expect(shown.members[0]).toMatchObject({ member: memberId, partitions: 2 });
+      expect(shown.offsets[0].member).toBe(memberId);
+      const refused = await cli("group reset team --to earliest --yes -o json");
+      expect(refused.status).toBe(1);
+      expect(JSON.parse(refused.stdout).error.code).toBe("NON_EMPTY_GROUP");
+      expect((await cli("group delete team --yes")).status).toBe(1);
+      expect((await cli("group members team --remove all")).stderr).toContain("--yes");
+      await well(`group members team --remove ${memberId} --yes`);
+      expect((await data("group show team")).state).toBe("Empty");
+      const connection = await client.cluster.any();
+      await connection.send(leaveGroupApi, 1, { groupId: "team", memberId });
+    } finally {
+      await client.close();
+    }
+    await well("group delete team --yes");
+  });
+
+  test("transactions are listed and missing ones named", async () => {
+    expect(await data("txn list")).toEqual(expect.any(Array));
+    const missing = await cli("txn show nobody -o json");
+    expect(missing.status).toBe(1);
+    expect(JSON.parse(missing.stdout).error.code).toBe("TRANSACTIONAL_ID_NOT_FOUND");
+    await well("topic create untouched -p 1 -r 1");
+    expect((await data("txn abort untouched")).transactions).toEqual([]);
+  });
+}
+
+/** A member of a classic group that reads all of a topic; it stays until its session ends. */
+async function join(client: Client, groupId: string, topic: string): Promise<string> {
+  const connection = await client.cluster.any();
+  await connection.send(findCoordinatorApi, 1, { key: groupId });
+  const metadata = encodeConsumerSubscription({ topics: [topic] }, 0);
+  const request = {
+    groupId,
+    sessionTimeoutMs: 30_000,
+    rebalanceTimeoutMs: 30_000,
+    memberId: "",
+    protocolType: "consumer",
+    protocols: [{ name: "range", metadata }],
+  };
+  const joined = await connection.send(joinGroupApi, 3, request);
+  expect(joined.errorCode).toBe(0);
+  const { generationId, memberId } = joined;
+  const assignedPartitions = [{ topic, partitions: [0, 1] }];
+  const assignment = encodeConsumerAssignment({ assignedPartitions }, 0);
+  const assignments = [{ memberId, assignment }];
+  const synced = await connection.send(syncGroupApi, 2, {
+    groupId,
+    generationId,
+    memberId,
+    assignments,
+  });
+  expect(synced.errorCode).toBe(0);
+  return memberId;
+}
