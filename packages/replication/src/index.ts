@@ -1,3 +1,4 @@
+export type { AbortedInRange, AbortedRange, AbortedTransaction } from "./aborted-transactions.ts";
 export { epochsFromHeaders } from "./epochs-from-headers.ts";
 export type { EpochEnd, EpochEntry } from "./leader-epochs.ts";
 export { LeaderEpochs } from "./leader-epochs.ts";
@@ -17,7 +18,14 @@ export type {
 export { PartitionReads } from "./partition-reads.ts";
 export { PartitionTable } from "./partition-table.ts";
 export { BATCHES_REMEMBERED } from "./producer-columns.ts";
-export type { ProducerBatch, ProducerEntry, SnapshotFault } from "./producer-snapshot.ts";
+export type { Marker, MarkerVerdict } from "./producer-transactions.ts";
+export type {
+  ProducerBatch,
+  ProducerEntry,
+  ProducerSnapshot,
+  SavedTransactions,
+  SnapshotFault,
+} from "./producer-snapshot.ts";
 export {
   decodeProducerSnapshot,
   encodeProducerSnapshot,

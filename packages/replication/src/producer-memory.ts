@@ -1,4 +1,5 @@
 import { type LogId, assert } from "@mantou/base";
+import { LogTransactions } from "./log-transactions.ts";
 import { NONE, ProducerColumns } from "./producer-columns.ts";
 
 export interface ProducerLimits {
@@ -17,6 +18,8 @@ export interface ProducerLimits {
  */
 export class ProducerMemory {
   protected readonly columns = new ProducerColumns();
+  /** By log id; undefined where no transaction has written. */
+  protected readonly transactions: (LogTransactions | undefined)[] = [];
 
   constructor(protected limits: ProducerLimits) {
     this.configure(limits);
@@ -39,7 +42,8 @@ export class ProducerMemory {
 
   /**
    * Records at and above `endOffset` are gone, and with them what is remembered of their batches.
-   * Returns how many producers had no older batch left and were forgotten.
+   * Returns how many producers had no older batch left and were forgotten. Transactions whose
+   * marker is gone are open again.
    */
   truncate(logId: LogId, endOffset: number): number {
     const { columns } = this;
@@ -56,17 +60,29 @@ export class ProducerMemory {
       if ((columns.transactionOffsets[entry] as number) >= endOffset) {
         columns.transactionOffsets[entry] = -1;
       }
-      if (before > 0 && columns.batchCounts[entry] === 0) {
+      const isOpen = (columns.transactionOffsets[entry] as number) >= 0;
+      if (before > 0 && columns.batchCounts[entry] === 0 && !isOpen) {
         columns.remove(entry);
         forgotten += 1;
       }
       entry = next;
     }
+    for (const one of this.transactions[logId]?.truncate(endOffset) ?? []) {
+      const known = columns.find(logId, one.producerId);
+      const entry = known === NONE ? columns.add(logId, one.producerId) : known;
+      columns.transactionOffsets[entry] = one.firstOffset;
+    }
     return forgotten;
+  }
+
+  /** Records below `startOffset` are gone: nobody asks which of them were aborted. */
+  trim(logId: LogId, startOffset: number): void {
+    this.transactions[logId]?.aborted.trim(startOffset);
   }
 
   /** The log is gone from this broker. */
   forget(logId: LogId): void {
+    this.transactions[logId] = undefined;
     for (let entry = this.columns.oldestOf(logId); entry !== NONE;) {
       const next = this.columns.newerOfLog(entry);
       this.columns.remove(entry);

@@ -1,13 +1,14 @@
 import { type LogId, type Result, err, ok } from "@mantou/base";
 import { ErrorCode, addSequence } from "@mantou/protocol";
 import { BATCHES_REMEMBERED, NONE } from "./producer-columns.ts";
-import { ProducerMemory } from "./producer-memory.ts";
 import {
   type ProducerEntry,
+  type SavedTransactions,
   type SnapshotFault,
   decodeProducerSnapshot,
   encodeProducerSnapshot,
 } from "./producer-snapshot.ts";
+import { type Marker, ProducerTransactions } from "./producer-transactions.ts";
 
 /**
  * What to do with a producer's batch. A `duplicate` is answered with success and the offset it
@@ -43,6 +44,7 @@ export const HeaderRow = {
 } as const;
 export const HEADER_ROW_DOUBLES = 8;
 
+const TRANSACTIONAL_BATCH = 0x10;
 const CONTROL_BATCH = 0x20;
 const accept: Verdict = { kind: "accept" };
 
@@ -52,18 +54,26 @@ const refuse = (errorCode: ErrorCode, message: string): Verdict => ({
   message,
 });
 
+const outOfOrder = (producerId: number, sequence: number, expected: number): Verdict =>
+  refuse(
+    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    `producer ${producerId} sent sequence ${sequence}, expected was ${expected}`,
+  );
+
 /**
  * What idempotent producers have written to the partitions of this broker (KIP-98, KIP-360):
  * refuses gaps and old epochs, recognises batches that were sent again. `admit` decides, `record`
  * remembers; replay at start uses `record` too, without asking.
  */
-export class ProducerStates extends ProducerMemory {
+export class ProducerStates extends ProducerTransactions {
   private readonly duplicate = { kind: "duplicate" as const, baseOffset: 0, timestamp: 0 };
 
   /**
    * Judges a batch before it gets an offset.
    *
    * @param lastOffsetDelta of the batch: its number of records - 1, and of sequences.
+   * @param beginsAtZero an unknown producer has to begin with sequence 0: those of the new flow do
+   *   (KIP-890), as their epoch is new with each transaction.
    */
   admit(
     logId: LogId,
@@ -73,6 +83,7 @@ export class ProducerStates extends ProducerMemory {
     lastOffsetDelta: number,
     nowMs: number,
     isTransactional = false,
+    beginsAtZero = false,
   ): Verdict {
     if (producerEpoch < 0 || baseSequence < 0) {
       return refuse(ErrorCode.INVALID_RECORD, "a producer id needs an epoch and a sequence");
@@ -80,6 +91,7 @@ export class ProducerStates extends ProducerMemory {
     const { columns } = this;
     const entry = columns.find(logId, producerId);
     if (entry === NONE) {
+      if (beginsAtZero && baseSequence !== 0) return outOfOrder(producerId, baseSequence, 0);
       if (this.hasRoom(logId)) return accept;
       const message = "every producer the partition may remember has an open transaction";
       return refuse(ErrorCode.POLICY_VIOLATION, message);
@@ -101,8 +113,7 @@ export class ProducerStates extends ProducerMemory {
     const expected = producerEpoch > epoch ? 0 : this.nextSequence(entry);
     // An epoch of -1 was never written with: nothing is known that could be contradicted.
     if (epoch < 0 || baseSequence === expected) return accept;
-    const message = `producer ${producerId} sent sequence ${baseSequence}, expected was ${expected}`;
-    return refuse(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, message);
+    return outOfOrder(producerId, baseSequence, expected);
   }
 
   /** Remembers a batch that was given offsets. */
@@ -115,6 +126,7 @@ export class ProducerStates extends ProducerMemory {
     baseOffset: number,
     timestamp: number,
     nowMs: number,
+    isTransactional = false,
   ): void {
     const { columns } = this;
     const known = columns.find(logId, producerId);
@@ -129,24 +141,44 @@ export class ProducerStates extends ProducerMemory {
     columns.sequenceDeltas[batch] = lastOffsetDelta;
     columns.lastOffsets[batch] = baseOffset + lastOffsetDelta;
     columns.timestamps[batch] = timestamp;
+    if (isTransactional) this.openTransaction(entry, logId, baseOffset);
   }
 
   /**
    * Remembers batches that are in the log already: header rows back to back, in the log's order.
    * Rows that are known are skipped, so reading may begin a little early.
+   *
+   * @param markerAt what the control batch at an offset says: headers do not tell. Null: it is
+   *   no transaction's marker.
    */
-  replay(logId: LogId, headers: Float64Array, nowMs: number): void {
+  replay(
+    logId: LogId,
+    headers: Float64Array,
+    nowMs: number,
+    markerAt: (baseOffset: number) => Marker | null = () => null,
+  ): void {
     for (let at = 0; at < headers.length; at += HEADER_ROW_DOUBLES) {
       const value = (column: number): number => headers[at + column] as number;
       const producerId = value(HeaderRow.producerId);
       if (producerId < 0) continue;
       const producerEpoch = value(HeaderRow.producerEpoch);
-      const isControl = (value(HeaderRow.attributes) & CONTROL_BATCH) !== 0;
+      const baseOffset = value(HeaderRow.baseOffset);
+      const attributes = value(HeaderRow.attributes);
+      const isControl = (attributes & CONTROL_BATCH) !== 0;
+      const isTransactional = (attributes & TRANSACTIONAL_BATCH) !== 0;
       const entry = this.columns.find(logId, producerId);
-      const lastOffset = value(HeaderRow.baseOffset) + value(HeaderRow.lastOffsetDelta);
+      const lastOffset = baseOffset + value(HeaderRow.lastOffsetDelta);
       if (entry !== NONE && lastOffset <= this.lastOffset(entry)) continue;
-      if (isControl || value(HeaderRow.baseSequence) < 0) {
-        this.bumpEpoch(logId, producerId, producerEpoch, nowMs);
+      if (isControl) {
+        const marker = markerAt(baseOffset);
+        if (marker === null) this.bumpEpoch(logId, producerId, producerEpoch, nowMs);
+        else this.recordMarker(logId, marker, baseOffset, 0, nowMs);
+        continue;
+      }
+      if (value(HeaderRow.baseSequence) < 0) {
+        if (isTransactional) {
+          this.recordUnsequenced(logId, producerId, producerEpoch, baseOffset, nowMs);
+        } else this.bumpEpoch(logId, producerId, producerEpoch, nowMs);
         continue;
       }
       this.record(
@@ -155,9 +187,10 @@ export class ProducerStates extends ProducerMemory {
         producerEpoch,
         value(HeaderRow.baseSequence),
         value(HeaderRow.lastOffsetDelta),
-        value(HeaderRow.baseOffset),
+        baseOffset,
         value(HeaderRow.maxTimestamp),
         nowMs,
+        isTransactional,
       );
     }
   }
@@ -204,7 +237,11 @@ export class ProducerStates extends ProducerMemory {
         batches,
       });
     }
-    return encodeProducerSnapshot(entries);
+    const transactions = this.transactions[logId];
+    return encodeProducerSnapshot(entries, {
+      aborted: transactions?.aborted.list() ?? [],
+      decided: transactions?.listDecided() ?? [],
+    });
   }
 
   /**
@@ -216,11 +253,14 @@ export class ProducerStates extends ProducerMemory {
     const decoded = decodeProducerSnapshot(bytes);
     if (!decoded.ok) return err(decoded.error);
     const { columns } = this;
-    for (const saved of decoded.value) {
+    const { producers, transactions } = decoded.value;
+    for (const saved of producers) {
       const entry = this.enter(logId, saved.producerId, nowMs);
       columns.epochs[entry] = saved.producerEpoch;
       columns.coordinatorEpochs[entry] = saved.coordinatorEpoch;
-      columns.transactionOffsets[entry] = saved.transactionOffset;
+      if (saved.transactionOffset >= 0) {
+        this.openTransaction(entry, logId, saved.transactionOffset);
+      }
       columns.batchCounts[entry] = 0;
       for (const batch of saved.batches.slice(-BATCHES_REMEMBERED)) {
         const at = columns.pushBatch(entry);
@@ -230,7 +270,22 @@ export class ProducerStates extends ProducerMemory {
         columns.timestamps[at] = batch.timestamp;
       }
     }
+    this.restoreTransactions(logId, transactions);
     return ok(columns.countOf(logId));
+  }
+
+  private restoreTransactions(logId: LogId, { aborted, decided }: SavedTransactions): void {
+    if (aborted.length === 0 && decided.length === 0) return;
+    const transactions = this.transactionsOf(logId);
+    for (const one of aborted) {
+      transactions.aborted.push(
+        one.producerId,
+        one.firstOffset,
+        one.lastOffset,
+        one.lastStableOffset,
+      );
+    }
+    transactions.restoreDecided(decided);
   }
 
   /** A marker told a newer epoch without a batch of the producer's own. */

@@ -30,8 +30,12 @@ const entries: readonly ProducerEntry[] = [
 describe("producer snapshots", () => {
   test("come back as they were", () => {
     const decoded = decodeProducerSnapshot(encodeProducerSnapshot(entries));
-    expect(decoded).toEqual({ ok: true, value: [...entries] });
-    expect(decodeProducerSnapshot(encodeProducerSnapshot([]))).toEqual({ ok: true, value: [] });
+    const transactions = { aborted: [], decided: [] };
+    expect(decoded).toEqual({ ok: true, value: { producers: entries, transactions } });
+    expect(decodeProducerSnapshot(encodeProducerSnapshot([]))).toMatchObject({
+      ok: true,
+      value: { producers: [] },
+    });
   });
 
   test("begin with Kafka's version 1, byte by byte", () => {
@@ -59,7 +63,7 @@ describe("producer snapshots", () => {
     const decoded = decodeProducerSnapshot(kafkas);
     expect(decoded).toMatchObject({
       ok: true,
-      value: [{ batches: [batch(7, 99)] }, { batches: [] }],
+      value: { producers: [{ batches: [batch(7, 99)] }, { batches: [] }] },
     });
   });
 
