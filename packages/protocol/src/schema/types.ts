@@ -173,7 +173,9 @@ function fieldNode(name: string, field: AnyField): FieldNode {
 function checkTagged(field: FieldNode): void {
   if (field.tag < 0) return;
   const kind = field.type.kind;
-  const refused = kind === "records" || (kind === "struct" && field.nullableSince !== Infinity);
+  // A struct that may be null is written behind its marker, and left out whole where it is null.
+  const mayBeNull = kind === "struct" && field.nullableSince !== Infinity;
+  const refused = kind === "records" || (mayBeNull && field.default !== null);
   if (refused) throw new TypeError(`schema: ${field.name} of type ${kind} cannot be tagged`);
 }
 
