@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 
 use crate::engine::{invalid, lock, submit, with_engine};
-use crate::objects::{JsCompletion, JsLogConfig, JsLogSpec, completion_object};
+use crate::objects::{JsCompletion, JsHistogram, JsLogConfig, JsLogSpec, completion_object};
 
 #[napi(object)]
 pub struct JsStoreStats {
@@ -15,6 +15,12 @@ pub struct JsStoreStats {
     pub flushes_total: f64,
     pub files_open: f64,
     pub free_bytes: f64,
+    pub append_micros: JsHistogram,
+    pub flush_micros: JsHistogram,
+    pub group_batches: JsHistogram,
+    pub group_bytes: JsHistogram,
+    pub locates_total: f64,
+    pub page_cache_misses_total: f64,
 }
 
 /// The next completion that `drain` has come to, or null.
@@ -248,6 +254,12 @@ pub fn store_stats(engine: u32) -> Result<JsStoreStats> {
             flushes_total: stats.flushes_total as f64,
             files_open: stats.files_open as f64,
             free_bytes: stats.free_bytes as f64,
+            append_micros: stats.append_micros.into(),
+            flush_micros: stats.flush_micros.into(),
+            group_batches: stats.group_batches.into(),
+            group_bytes: stats.group_bytes.into(),
+            locates_total: stats.locates_total as f64,
+            page_cache_misses_total: stats.page_cache_misses_total as f64,
         })
     })
 }

@@ -9,6 +9,7 @@
 
 mod arena;
 mod commands;
+mod datagram;
 mod engine;
 mod layout;
 mod layout_check;

@@ -2,8 +2,8 @@
 //! Topic and directory ids cross as 32 hexadecimal digits; TypeScript knows Kafka's text form.
 
 use mantou_log_core::{
-    Durability, Flush, LogConfig, LogSpec, LogState, RecordPosition, Reply, SegmentInfo,
-    StoreDescription, StoreError, StoreOptions, StoredLog, TopicId,
+    Durability, Flush, HistogramCounts, LogConfig, LogSpec, LogState, RecordPosition, Reply,
+    SegmentInfo, StoreDescription, StoreError, StoreOptions, StoredLog, TopicId,
 };
 use napi::Result;
 use napi_derive::napi;
@@ -138,6 +138,22 @@ impl From<&SegmentInfo> for JsSegmentInfo {
             base_offset: info.base_offset as f64,
             bytes: info.bytes as f64,
             largest_timestamp: info.largest_timestamp as f64,
+        }
+    }
+}
+
+/// Counts by powers of two, as the cores keep them.
+#[napi(object)]
+pub struct JsHistogram {
+    pub counts: Vec<f64>,
+    pub sum: f64,
+}
+
+impl From<HistogramCounts> for JsHistogram {
+    fn from(histogram: HistogramCounts) -> JsHistogram {
+        JsHistogram {
+            counts: histogram.buckets.map(|count| count as f64).to_vec(),
+            sum: histogram.sum as f64,
         }
     }
 }

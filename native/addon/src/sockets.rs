@@ -34,6 +34,7 @@ pub struct JsNetworkStats {
     pub refused_total: f64,
     pub received_bytes_total: f64,
     pub sent_bytes_total: f64,
+    pub memory_waits_total: f64,
     pub arena_bytes_used: f64,
     pub arena_bytes_total: f64,
 }
@@ -99,6 +100,7 @@ pub fn network_stats(engine: u32) -> Result<JsNetworkStats> {
             refused_total: stats.refused_total as f64,
             received_bytes_total: stats.received_bytes_total as f64,
             sent_bytes_total: stats.sent_bytes_total as f64,
+            memory_waits_total: stats.memory_waits_total as f64,
             arena_bytes_used: stats.arena_bytes_used as f64,
             arena_bytes_total: stats.arena_bytes_total as f64,
         })

@@ -23,6 +23,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::stats::HistogramCounts;
 use crate::vfs::VfsFile;
 
 /// A log's name in this process run: given by the caller, never reused for another log.
@@ -136,6 +137,15 @@ pub struct StoreStats {
     pub flushes_total: u64,
     pub files_open: u64,
     pub free_bytes: u64,
+    /// From the hand-over of batches until they are in the page cache, per pass of the writer.
+    pub append_micros: HistogramCounts,
+    /// From the start of a group's flush until all of it is durable.
+    pub flush_micros: HistogramCounts,
+    pub group_batches: HistogramCounts,
+    pub group_bytes: HistogramCounts,
+    pub locates_total: u64,
+    /// Ranges for which a disk thread was asked.
+    pub page_cache_misses_total: u64,
 }
 
 /// Bytes of one batch, usually in the arena. Dropping it gives the memory back. The store has it

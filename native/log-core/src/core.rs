@@ -21,6 +21,7 @@ use crate::open::OpenQueue;
 use crate::readers::ReadQueue;
 use crate::small_files::FileQueue;
 use crate::space::Space;
+use crate::stats::Totals;
 use crate::vfs::{OpenMode, Vfs, VfsFile, write_all};
 use crate::writer::WriteQueue;
 use crate::zeroer::ZeroQueue;
@@ -44,13 +45,6 @@ impl Strategy {
             Strategy::Syncfs => "syncfs",
         }
     }
-}
-
-#[derive(Default)]
-pub struct Totals {
-    pub appended_bytes: AtomicU64,
-    pub groups: AtomicU64,
-    pub flushes: AtomicU64,
 }
 
 /// A log that the directory holds and nobody has opened in this run.

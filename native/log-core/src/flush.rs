@@ -259,10 +259,17 @@ fn flush_group(core: &Core, pool: &SyncPool, group: &[Dirty]) {
     if core.fault() == Some(crate::api::StoreCode::SyncFailed) {
         return;
     }
+    let started = Instant::now();
     match pool.sync(core, group) {
         Ok(flushes) => {
-            core.totals.flushes.fetch_add(flushes, Ordering::Relaxed);
-            core.totals.groups.fetch_add(1, Ordering::Relaxed);
+            let totals = &core.totals;
+            totals.flush_micros.observe_micros(started.elapsed());
+            totals.flushes.fetch_add(flushes, Ordering::Relaxed);
+            totals.groups.fetch_add(1, Ordering::Relaxed);
+            let batches = group.iter().map(|dirty| dirty.rows).sum();
+            totals.group_batches.observe(batches);
+            let bytes = group.iter().map(|dirty| dirty.bytes).sum();
+            totals.group_bytes.observe(bytes);
         }
         Err((what, error)) => return core.sync_failed(&what, &error),
     }

@@ -35,6 +35,7 @@ mod search;
 mod segment_files;
 mod small_files;
 mod space;
+mod stats;
 mod store;
 mod sync_group;
 mod tasks;
@@ -43,4 +44,5 @@ mod zeroer;
 
 pub use api::*;
 pub use os_vfs::OsVfs;
+pub use stats::{HISTOGRAM_BUCKETS, HistogramCounts};
 pub use store::Store;

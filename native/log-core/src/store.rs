@@ -116,9 +116,14 @@ impl Store {
 
     /// Finds a file range; `Pending` where a disk may have to be read first.
     pub fn locate(&self, request: &LocateRequest) -> Located {
+        let totals = &self.core.totals;
+        totals.locates.fetch_add(1, Ordering::Relaxed);
         let located = locate_now(&self.core, request);
-        if matches!(located, Located::Pending) && !self.core.readers.locate(*request) {
-            return Located::Unavailable;
+        if matches!(located, Located::Pending) {
+            totals.page_cache_misses.fetch_add(1, Ordering::Relaxed);
+            if !self.core.readers.locate(*request) {
+                return Located::Unavailable;
+            }
         }
         located
     }
@@ -153,6 +158,12 @@ impl Store {
             flushes_total: totals.flushes.load(Ordering::Relaxed),
             files_open: self.core.files.len() as u64,
             free_bytes: self.core.space.free_bytes(),
+            append_micros: totals.append_micros.read(),
+            flush_micros: totals.flush_micros.read(),
+            group_batches: totals.group_batches.read(),
+            group_bytes: totals.group_bytes.read(),
+            locates_total: totals.locates.load(Ordering::Relaxed),
+            page_cache_misses_total: totals.page_cache_misses.load(Ordering::Relaxed),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::api::{AppendRow, Command, Event, LogId, LogSpec, StoreCode};
 use crate::append::Fault;
@@ -40,6 +41,8 @@ struct Queue {
     /// Rows ever queued: numbers the next one.
     rows: u64,
     bytes: u64,
+    /// When the oldest row that waits was queued.
+    since: Option<Instant>,
     writer_waits: bool,
     closed: bool,
     abandoned: bool,
@@ -57,6 +60,7 @@ struct Taken {
     first_row: u64,
     next_row: u64,
     bytes: u64,
+    since: Option<Instant>,
 }
 
 impl WriteQueue {
@@ -71,6 +75,9 @@ impl WriteQueue {
             return false;
         }
         queue.rows += rows.len() as u64;
+        if queue.since.is_none() && !rows.is_empty() {
+            queue.since = Some(Instant::now());
+        }
         for mut row in rows.drain(..) {
             queue.bytes += row.payload.bytes_mut().len() as u64;
             queue.items.push_back(Item::Append(row));
@@ -130,11 +137,13 @@ impl WriteQueue {
             .filter(|item| matches!(item, Item::Append(_)))
             .count() as u64;
         let bytes = std::mem::take(&mut queue.bytes);
+        let since = queue.since.take();
         Some(Taken {
             items,
             first_row: queue.rows - count,
             next_row: queue.rows,
             bytes,
+            since,
         })
     }
 }
@@ -203,6 +212,9 @@ pub fn run(core: &Core) -> Option<u64> {
             }
         }
         writer.write_all();
+        if let Some(since) = taken.since {
+            core.totals.append_micros.observe_micros(since.elapsed());
+        }
         if let Some(request) = closing {
             return Some(request);
         }

@@ -523,6 +523,29 @@ fn small_files_are_put_listed_and_removed() {
 }
 
 #[test]
+fn groups_and_passes_are_counted() {
+    let dir = TempDir::new();
+    let harness = Harness::open(dir.path());
+    harness.open_log(0);
+    for offset in 0..3 {
+        harness.append(0, offset, made(1, 1000, 1));
+    }
+    let stats = harness.store().stats();
+    let count = |histogram: HistogramCounts| histogram.buckets.iter().sum::<u64>();
+    assert_eq!(stats.groups_total, 3);
+    assert_eq!(count(stats.flush_micros), 3);
+    assert_eq!(
+        (count(stats.group_batches), stats.group_batches.sum),
+        (3, 3)
+    );
+    assert_eq!(stats.group_bytes.sum, stats.appended_bytes_total);
+    assert_eq!(stats.locates_total, 0);
+    harness.locate(want(0, 0, 3));
+    assert_eq!(harness.store().stats().locates_total, 1);
+    harness.close();
+}
+
+#[test]
 fn page_cache_logs_are_called_durable_when_written() {
     let dir = TempDir::new();
     let harness = Harness::open(dir.path());

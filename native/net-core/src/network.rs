@@ -122,6 +122,8 @@ pub struct NetworkStats {
     pub refused_total: u64,
     pub received_bytes_total: u64,
     pub sent_bytes_total: u64,
+    /// Times that a connection was not read because the arena had no room.
+    pub memory_waits_total: u64,
     pub arena_bytes_used: u64,
     pub arena_bytes_total: u64,
 }
@@ -304,6 +306,7 @@ impl Network {
             refused_total: counters.refused.load(Ordering::Relaxed),
             received_bytes_total: counters.received_bytes.load(Ordering::Relaxed),
             sent_bytes_total: counters.sent_bytes.load(Ordering::Relaxed),
+            memory_waits_total: counters.memory_waits.load(Ordering::Relaxed),
             arena_bytes_used: self.shared.arena.used() as u64,
             arena_bytes_total: self.shared.arena.len() as u64,
         }

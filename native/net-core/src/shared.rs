@@ -96,6 +96,7 @@ pub(crate) struct Counters {
     pub(crate) refused: AtomicU64,
     pub(crate) received_bytes: AtomicU64,
     pub(crate) sent_bytes: AtomicU64,
+    pub(crate) memory_waits: AtomicU64,
 }
 
 pub(crate) struct Shared {

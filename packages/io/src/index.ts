@@ -1,5 +1,5 @@
 export * from "./layout.ts";
-export { addonVersion } from "./native/addon.ts";
+export { addonVersion, sendDatagram } from "./native/addon.ts";
 export { openNativeIo } from "./native/native-io.ts";
 export { ARENA_BYTES, DEFAULT_NETWORK_OPTIONS, type IoOptions } from "./options.ts";
 export * from "./ports.ts";

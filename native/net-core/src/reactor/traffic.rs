@@ -305,7 +305,10 @@ impl Reactor {
         for other in self.connections.iter_mut().flatten() {
             other.reader.rest(arena);
         }
-        self.grant(connection);
+        if !self.grant(connection) {
+            let waits = &shared.counters.memory_waits;
+            waits.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Returns whether it got what it waits for.

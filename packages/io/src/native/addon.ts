@@ -7,6 +7,7 @@ import { layoutFingerprint } from "./fingerprint.ts";
 export interface Addon {
   version(): string;
   layoutFingerprint(): number;
+  sendDatagram(path: string, text: string): void;
   create(options: EngineOptions, bell: () => void): number;
   stopNetwork(engine: number, request: number): void;
 
@@ -142,6 +143,13 @@ export function loadAddon(): Addon {
   loaded = addon;
   return addon;
 }
+
+/**
+ * Sends one datagram to the Unix socket at `path`, or to the abstract one (Linux) whose name
+ * follows an `@`. Never waits. Throws where nobody takes it.
+ */
+export const sendDatagram = (path: string, text: string): void =>
+  loadAddon().sendDatagram(path, text);
 
 /** The version of the addon that is in use. */
 export const addonVersion = (): string => loadAddon().version();

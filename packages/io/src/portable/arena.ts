@@ -49,6 +49,9 @@ export class PortableArena implements Arena {
     return this.units * UNIT_BYTES;
   }
 
+  /** Times that there was no room. */
+  waitsTotal = 0;
+
   get usedBytes(): number {
     return this.usedUnits * UNIT_BYTES;
   }
@@ -61,7 +64,10 @@ export class PortableArena implements Arena {
   allocateFor(length: number, owner: RunOwner | null): number {
     const need = Math.max(1, Math.ceil(length / UNIT_BYTES));
     const start = this.findGap(need);
-    if (start < 0) return -1;
+    if (start < 0) {
+      this.waitsTotal += 1;
+      return -1;
+    }
     this.first.fill(start, start, start + need);
     this.runUnits[start] = need;
     this.references[start] = 1;

@@ -1,5 +1,6 @@
 import { assert } from "@mantou/base";
 import { Event, EventKind, LOCATE_WORDS, Locate, LocateCode, StoreCode } from "../layout.ts";
+import type { StoreStats } from "../ports.ts";
 import type { Table } from "../table.ts";
 import type { EventQueue } from "./events.ts";
 import type { LogWorker } from "./log-worker.ts";
@@ -10,6 +11,9 @@ import type { Scheduler } from "./scheduler.ts";
 
 /** Answers locate rows: at once, or later where the disk is told to be cold. */
 export class LogLocator {
+  private locatesTotal = 0;
+  private missesTotal = 0;
+
   constructor(
     private readonly worker: LogWorker,
     private readonly events: EventQueue,
@@ -21,11 +25,13 @@ export class LogLocator {
   /** See `LogStore.locate`. */
   locate(table: Table, rows: number): void {
     assert(table.rowWords === LOCATE_WORDS && rows <= table.capacity, "locate table");
+    this.locatesTotal += rows;
     for (let row = 0; row < rows; row++) {
       const id = table.word(row, Locate.logId);
       const tag = table.word(row, Locate.tag);
       const found = this.find(id, table, row);
       if (this.disk.pendLocates) {
+        this.missesTotal += 1;
         table.setWord(row, Locate.code, LocateCode.PENDING);
         this.scheduler.soon(() => this.report(id, tag, found));
         continue;
@@ -35,6 +41,10 @@ export class LogLocator {
       table.setDouble(row, Locate.positionF64, found.position);
       table.setWord(row, Locate.pin, this.pinOf(found));
     }
+  }
+
+  stats(): Pick<StoreStats, "locatesTotal" | "pageCacheMissesTotal"> {
+    return { locatesTotal: this.locatesTotal, pageCacheMissesTotal: this.missesTotal };
   }
 
   private find(id: number, table: Table, row: number): Located {

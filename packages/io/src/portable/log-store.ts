@@ -226,13 +226,8 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   stats(): StoreStats {
-    return {
-      appendedBytesTotal: this.worker.appendedBytesTotal,
-      groupsTotal: this.worker.groupsTotal,
-      flushesTotal: this.worker.flushesTotal,
-      filesOpen: 0,
-      freeBytes: this.disk.freeBytes,
-    };
+    const written = this.worker.stats();
+    return { ...written, ...this.locator.stats(), filesOpen: 0, freeBytes: this.disk.freeBytes };
   }
 
   crashed(): void {

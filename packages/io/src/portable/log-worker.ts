@@ -5,6 +5,7 @@ import { IoError, type LogSpec } from "../ports.ts";
 import type { PortableArena } from "./arena.ts";
 import { sealCrc } from "./batch.ts";
 import type { EventQueue } from "./events.ts";
+import { Histogram } from "./histogram.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import type { MemoryLog } from "./memory-log.ts";
 
@@ -48,9 +49,14 @@ export const logName = (topic: string, partition: number): string => `${topic}-$
 /** Runs the operations of every log: writes first, then one flush for all that were written. */
 export class LogWorker {
   readonly logs = new Map<number, OpenLog>();
-  appendedBytesTotal = 0;
-  groupsTotal = 0;
-  flushesTotal = 0;
+  private appendedBytesTotal = 0;
+  private groupsTotal = 0;
+  private flushesTotal = 0;
+  private readonly groupBatches = new Histogram();
+  private readonly groupBytes = new Histogram();
+  /** Of what the next flush will make durable. */
+  private unflushedBatches = 0;
+  private unflushedBytes = 0;
   /** Set when a flush failed: nothing is served any more. */
   failure = StoreCode.OK as number;
   dead = false;
@@ -145,8 +151,20 @@ export class LogWorker {
     });
   }
 
+  stats() {
+    return {
+      appendedBytesTotal: this.appendedBytesTotal,
+      groupsTotal: this.groupsTotal,
+      flushesTotal: this.flushesTotal,
+      // Memory takes no time, and this engine has no clock to find out.
+      appendMicros: new Histogram(),
+      flushMicros: new Histogram(),
+      groupBatches: this.groupBatches,
+      groupBytes: this.groupBytes,
+    };
+  }
+
   private writeStep(): void {
-    this.groupsTotal += 1;
     for (const log of [...this.busy]) this.work(log);
     this.onWritten();
     if (this.unflushed.size > 0) this.scheduleFlush();
@@ -196,6 +214,10 @@ export class LogWorker {
     this.appendedBytesTotal += length;
     if ((flags & AppendFlag.NOTIFY_WRITTEN) !== 0) log.wantsWritten = true;
     this.unflushed.add(log);
+    if (log.spec.config.durability === "fsync") {
+      this.unflushedBatches += 1;
+      this.unflushedBytes += length;
+    }
     return true;
   }
 
@@ -226,6 +248,7 @@ export class LogWorker {
     }
     const logs = [...this.unflushed];
     this.unflushed.clear();
+    if (logs.length > 0) this.countGroup();
     for (const log of logs) {
       this.flushesTotal += 1;
       log.data.syncedOffset = log.data.endOffset;
@@ -233,6 +256,14 @@ export class LogWorker {
     }
     for (const log of logs) if (log.queue.length > 0) this.wake(log);
     this.lookIdle();
+  }
+
+  private countGroup(): void {
+    this.groupsTotal += 1;
+    this.groupBatches.observe(this.unflushedBatches);
+    this.groupBytes.observe(this.unflushedBytes);
+    this.unflushedBatches = 0;
+    this.unflushedBytes = 0;
   }
 
   private failDirectory(): void {

@@ -127,6 +127,7 @@ export class PortableNetwork implements Network, ConnectionHost, PlanHost {
       refusedTotal: this.refusedTotal,
       receivedBytesTotal: this.receivedBytesTotal,
       sentBytesTotal: this.sentBytesTotal,
+      memoryWaitsTotal: this.arena.waitsTotal,
       arenaBytesUsed: this.arena.usedBytes,
       arenaBytesTotal: this.arena.totalBytes,
     };

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engines } from "../conformance/engines.ts";
 
@@ -82,3 +84,58 @@ describe.skipIf(unavailable !== null)(`the addon in a process${skipped}`, () => 
     expect(exitCode).not.toBe(0);
   });
 });
+
+const withoutPython = Bun.which("python3") === null ? " (skipped: no python3)" : "";
+
+describe.skipIf(unavailable !== null || withoutPython !== "")(
+  `datagrams to a Unix socket${skipped}${withoutPython}`,
+  () => {
+    for (const kind of ["path", "abstract"] as const) {
+      test(`reach a socket with a name that is ${kind}`, async () => {
+        const name = `mantou-datagram-${process.pid}-${kind}`;
+        const path = kind === "path" ? join(tmpdir(), name) : `@${name}`;
+        const receiver = Bun.spawn(
+          [
+            "python3",
+            "-c",
+            "import socket, sys\n" +
+              "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n" +
+              "s.bind(sys.argv[1].replace('@', '\\0', 1))\n" +
+              "print('bound', flush=True)\n" +
+              "print(s.recv(4096).decode(), flush=True)\n",
+            path,
+          ],
+          { stdio: ["ignore", "pipe", "ignore"], timeout: 60_000, killSignal: "SIGKILL" },
+        );
+        try {
+          const lines = receiver.stdout.pipeThrough(new TextDecoderStream()).getReader();
+          let text = "";
+          const printed = async (wanted: string): Promise<void> => {
+            while (!text.includes(wanted)) {
+              const { value, done } = await lines.read();
+              if (done) throw new Error(`it ended after ${JSON.stringify(text)}`);
+              text += value;
+            }
+          };
+          await printed("bound\n");
+          const { exitCode, output } = await run(
+            `io.sendDatagram(${JSON.stringify(path)}, "READY=1\\nSTATUS=well");`,
+          );
+          expect([exitCode, output]).toEqual([0, ""]);
+          await printed("READY=1\nSTATUS=well\n");
+        } finally {
+          receiver.kill("SIGKILL");
+          await receiver.exited;
+        }
+        if (kind === "path") rmSync(path);
+      });
+    }
+
+    test("nobody there is an error that says where", async () => {
+      const { output } = await run(
+        'try { io.sendDatagram("/nowhere/socket", "READY=1"); } catch (e) { console.log(e.message); }',
+      );
+      expect(output).toContain("cannot send to /nowhere/socket");
+    });
+  },
+);
