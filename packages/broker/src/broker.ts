@@ -8,6 +8,10 @@ import { ErrorCode } from "@mantou/protocol";
 import { PartitionTable, ProducerStates } from "@mantou/replication";
 import type { Ambient } from "./ambient.ts";
 import { advertisedApis } from "./apis.ts";
+import { ClientHosts } from "./client-hosts.ts";
+import { GroupCoordinator } from "./coordinators/group-coordinator.ts";
+import { InternalTopics } from "./coordinators/internal-topics.ts";
+import type { CoordinatorTopic } from "./coordinators/internal-topics.ts";
 import { Coordinators } from "./coordinators/coordinators.ts";
 import { BrokerCounters } from "./counters.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
@@ -19,7 +23,7 @@ import { ProducerIds } from "./drivers/producer-ids.ts";
 import { bindListeners, register } from "./drivers/registration.ts";
 import { LogSideFiles } from "./drivers/log-side-files.ts";
 import { Retention } from "./drivers/retention.ts";
-import type { BrokerContext, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
+import type { BrokerContext, Call, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage, Route } from "./handlers/produce.ts";
 import type { StageParts } from "./stages.ts";
@@ -45,6 +49,7 @@ export class Broker implements BrokerContext {
   readonly producers: ProducerStates;
   readonly nodeId: number;
   readonly servedApis: readonly ServedApi[] = advertisedApis;
+  readonly groups: GroupCoordinator;
   clusterId = "";
   directoryId = "";
 
@@ -55,6 +60,8 @@ export class Broker implements BrokerContext {
   private readonly producerIds: ProducerIds;
   private readonly failures: LogFailures;
   private readonly coordinators: Coordinators;
+  private readonly internalTopics: InternalTopics;
+  private readonly clientHosts: ClientHosts;
   private readonly produce: ProduceStage;
   private readonly fetch: FetchStage;
   private readonly tick: Tick;
@@ -85,7 +92,10 @@ export class Broker implements BrokerContext {
       ambient,
       config: started,
       log: () => this.runningController(),
-      follow: (records) => this.hosted.follow(records),
+      follow: (records, removed) => {
+        this.groups.follow(records, removed);
+        return this.hosted.follow(records);
+      },
     });
     this.files = new LogSideFiles({
       ambient,
@@ -95,6 +105,17 @@ export class Broker implements BrokerContext {
       openLogIds: () => this.hosted.openLogIds(),
     });
     this.coordinators = this.newCoordinators();
+    const config = (): BrokerConfig => this.config;
+    const image = (): CatalogImage => this.image;
+    this.groups = new GroupCoordinator({
+      ambient,
+      coordinators: this.coordinators,
+      config,
+      image,
+    });
+    const controller = this.metadata;
+    this.internalTopics = new InternalTopics({ ambient, controller, config, image });
+    this.clientHosts = new ClientHosts(io.network);
     this.hosted = this.newPartitions();
     this.failures = new LogFailures({
       ambient,
@@ -151,6 +172,14 @@ export class Broker implements BrokerContext {
 
   logOf(topicId: Uuid, partition: number): LogId | -1 {
     return this.hosted.logOf(topicId, partition);
+  }
+
+  clientHost({ connection, generation }: Pick<Call, "connection" | "generation">): string {
+    return this.clientHosts.of(connection, generation);
+  }
+
+  ensureTopic(topic: CoordinatorTopic): Promise<boolean> {
+    return this.internalTopics.ensure(topic);
   }
 
   nextProducerId(): Promise<number> {

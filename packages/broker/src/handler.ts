@@ -2,6 +2,8 @@ import type { Clock, LogId } from "@mantou/base";
 import type { BrokerConfig, CatalogImage, Command, ReplyTo } from "@mantou/catalog";
 import type { LogStore } from "@mantou/io";
 import type { PartitionTable, ProducerStates } from "@mantou/replication";
+import type { GroupQuestion, GroupSettle } from "./coordinators/group-coordinator.ts";
+import type { CoordinatorTopic } from "./coordinators/internal-topics.ts";
 
 /** Where a request came from and where its answer goes. One per request, never kept on the hot path. */
 export interface Call {
@@ -82,6 +84,18 @@ export interface ReplicaProgress {
   readonly lastCaughtUpTimestamp: number;
 }
 
+/** The way to the shards of groups (`GroupCoordinator`). */
+export interface GroupsPort {
+  ask<C extends GroupQuestion>(groupId: string, command: C, settle: GroupSettle<C>): void;
+  askPartition<C extends GroupQuestion>(
+    partition: number,
+    command: C,
+    settle: GroupSettle<C>,
+  ): void;
+  /** Partitions whose shards have groups; null while one is being loaded. */
+  activePartitions(): readonly number[] | null;
+}
+
 /** What an ApiVersions answer is derived from. */
 export interface ServedApi {
   readonly key: number;
@@ -94,6 +108,7 @@ export interface BrokerContext {
   readonly config: BrokerConfig;
   readonly image: CatalogImage;
   readonly controller: ControllerPort;
+  readonly groups: GroupsPort;
   readonly partitions: PartitionTable;
   readonly producers: ProducerStates;
   readonly logs: LogStore;
@@ -107,6 +122,10 @@ export interface BrokerContext {
   listenerName(listenerId: number): string;
   /** This process's log of a partition, or -1: not hosted here or not yet open. */
   logOf(topicId: string, partition: number): LogId | -1;
+  /** The address of a client in Kafka's form: a slash, then the address. */
+  clientHost(call: Pick<Call, "connection" | "generation">): string;
+  /** Creates the topic of a coordinator where it is missing; resolves with whether it is there. */
+  ensureTopic(topic: CoordinatorTopic): Promise<boolean>;
   /** A producer id that no one else has. Waits for the controller when a block is used up. */
   nextProducerId(): Promise<number>;
   /** Called when records of a log were deleted from its front (DeleteRecords). */

@@ -36,6 +36,12 @@ export interface Failure {
   readonly errorMessage: string;
 }
 
+/** As `Failure`, where there may be nothing to say beside the code. */
+export interface Refused {
+  readonly errorCode: ErrorCode;
+  readonly errorMessage?: string | null;
+}
+
 /** A defect in a handler; the reason stands in the broker's log. */
 export const UNEXPECTED: Failure = {
   errorCode: ErrorCode.UNKNOWN_SERVER_ERROR,

@@ -27,7 +27,7 @@ test("every served API has a refusal that its own schema can carry, in every ver
 });
 
 /** Enough of each request for its refusal: one item of everything that is answered by item. */
-function emptyRequest(_name: string): unknown {
+function emptyRequest(name: string): unknown {
   const topicId = "AAAAAAAAAAAAAAAAAAAAAA";
   const partitions = [{ partition: 0, partitionIndex: 0, index: 0 }];
   const topic = {
@@ -42,7 +42,13 @@ function emptyRequest(_name: string): unknown {
     topics: [topic],
     topicData: [topic],
     topicNames: ["t"],
+    key: "g",
     coordinatorKeys: ["g"],
+    groupsNames: ["g"],
+    groupIds: ["g"],
+    groups: name === "OffsetFetch" ? [{ groupId: "g", topics: [topic] }] : ["g"],
+    groupId: "g",
+    memberId: "m",
     resources: [{ resourceType: 2, resourceName: "t" }],
   };
 }

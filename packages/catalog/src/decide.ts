@@ -24,6 +24,7 @@ import { decideDeleteTopics } from "./decide/delete-topics.ts";
 import { accepted, refused } from "./decide/replies.ts";
 import { supportedFeatures } from "./features.ts";
 import type { CatalogImage } from "./image.ts";
+import type { MetadataRecord } from "./records.ts";
 
 /** Producer ids that a broker reserves at a time. */
 export const PRODUCER_ID_BLOCK_SIZE = 1000;
@@ -58,9 +59,9 @@ function dispatch(
     case "createPartitions":
       return decideCreatePartitions(image, command, context);
     case "replaceConfigs":
-      return decideReplaceConfigs(image, command);
+      return decideReplaceConfigs(image, command, context);
     case "changeConfigs":
-      return decideChangeConfigs(image, command);
+      return decideChangeConfigs(image, command, context);
     case "registerBroker":
       return decideRegisterBroker(image, command);
     case "fenceBroker":
@@ -82,24 +83,23 @@ function decideInitializeCluster(
   command: InitializeCluster,
 ): Decision<ItemReply> {
   if (image.clusterId !== null) {
-    const reply =
-      image.clusterId === command.clusterId
-        ? accepted
-        : refused(ErrorCode.INCONSISTENT_CLUSTER_ID, `the cluster is ${image.clusterId}`);
-    return { records: [], reply };
+    if (image.clusterId !== command.clusterId) {
+      const message = `the cluster is ${image.clusterId}`;
+      return { records: [], reply: refused(ErrorCode.INCONSISTENT_CLUSTER_ID, message) };
+    }
+    // A cluster of an earlier version gets what this one has in addition.
+    return { records: missingFeatures(image), reply: accepted };
   }
   return {
-    records: [
-      { kind: "cluster", clusterId: command.clusterId },
-      ...supportedFeatures.map(({ name, maxVersion }) => ({
-        kind: "featureLevel" as const,
-        name,
-        level: maxVersion,
-      })),
-    ],
+    records: [{ kind: "cluster", clusterId: command.clusterId }, ...missingFeatures(image)],
     reply: accepted,
   };
 }
+
+const missingFeatures = (image: CatalogImage): MetadataRecord[] =>
+  supportedFeatures
+    .filter(({ name }) => !image.features.has(name))
+    .map(({ name, maxVersion }) => ({ kind: "featureLevel", name, level: maxVersion }));
 
 function decideAllocateProducerIds(
   image: CatalogImage,

@@ -4,7 +4,7 @@ import type { TopicImage } from "./topic-image.ts";
 import { foldTopicName } from "./topic-name.ts";
 
 /** Kinds of things that carry settings, numbered as on the wire. */
-export const ConfigResource = { TOPIC: 2, BROKER: 4 } as const;
+export const ConfigResource = { TOPIC: 2, BROKER: 4, GROUP: 32 } as const;
 export type ConfigResourceType = (typeof ConfigResource)[keyof typeof ConfigResource];
 
 /** The resource name under which settings for all brokers are kept. */

@@ -27,7 +27,11 @@ export type {
   UnregisterBroker,
 } from "./commands.ts";
 export { ConfigOperation } from "./commands.ts";
-export type { BrokerConfig } from "./configs/broker-config.ts";
+export type {
+  BrokerConfig,
+  GroupBrokerConfig,
+  InternalTopicConfig,
+} from "./configs/broker-config.ts";
 export {
   brokerConfigNameOf,
   parseBrokerConfig,
@@ -42,6 +46,7 @@ export {
   describeBrokerConfigs,
   describeTopicConfigs,
 } from "./configs/describe-configs.ts";
+export { describeGroupConfigs, groupConfigs } from "./configs/group-config.ts";
 export type { ListenerAddress } from "./configs/listeners.ts";
 export { parseListeners } from "./configs/listeners.ts";
 export type { TopicConfig, TopicLogConfig } from "./configs/topic-config.ts";

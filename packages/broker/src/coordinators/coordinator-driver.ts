@@ -110,9 +110,9 @@ export class CoordinatorDriver<Command, Reply, Request> {
     return slot.state === "loading" ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NONE;
   }
 
-  /** Partitions whose shard is here, loading ones included, in ascending order. */
-  ledPartitions(): number[] {
-    return this.slots.flatMap((slot, partition) => (slot === undefined ? [] : [partition]));
+  /** Whether a shard of this node is being loaded. */
+  get isLoading(): boolean {
+    return this.slots.some((slot) => slot?.state === "loading");
   }
 
   /** Partitions whose shard has state; the others hold nothing. */
@@ -354,7 +354,7 @@ export class CoordinatorDriver<Command, Reply, Request> {
         partition: slot.partition,
         segmentBytes,
       });
-      this.restart(slot, ErrorCode.RECORD_LIST_TOO_LARGE);
+      this.restart(slot, ErrorCode.UNKNOWN_SERVER_ERROR);
       return;
     }
     const number = slot.issued;

@@ -44,12 +44,21 @@ export function metadataFailure(error: unknown): Failure | null {
   }
 }
 
+/** A topic that is gone, by the names that others know it under. */
+export interface RemovedTopic {
+  readonly name: string;
+  readonly topicId: Uuid;
+}
+
 export interface MetadataParts {
   readonly ambient: Ambient;
   readonly config: BrokerConfig;
   readonly log: () => MetadataLog;
   /** Follows records that were applied live; the reply waits for it. */
-  readonly follow: (records: readonly MetadataRecord[]) => Promise<void>;
+  readonly follow: (
+    records: readonly MetadataRecord[],
+    removed: readonly RemovedTopic[],
+  ) => Promise<void>;
 }
 
 /**
@@ -89,8 +98,15 @@ export class MetadataDriver implements ControllerPort {
       this.parts.ambient.fatal(`the metadata log cannot be read: ${records.error.message}`);
       return;
     }
-    for (const record of records.value) apply(this.image, record);
-    if (this.live) this.followed.push(this.parts.follow(records.value));
+    const removed: RemovedTopic[] = [];
+    for (const record of records.value) {
+      if (record.kind === "removeTopic") {
+        const topic = this.image.topicById(record.topicId);
+        if (topic !== undefined) removed.push({ name: topic.name, topicId: topic.topicId });
+      }
+      apply(this.image, record);
+    }
+    if (this.live) this.followed.push(this.parts.follow(records.value, removed));
   }
 
   snapshot(): Uint8Array {

@@ -32,6 +32,14 @@ export const TOPIC_OPERATIONS = bits(
   Operation.ALTER_CONFIGS,
 );
 
+export const GROUP_OPERATIONS = bits(
+  Operation.READ,
+  Operation.DELETE,
+  Operation.DESCRIBE,
+  Operation.DESCRIBE_CONFIGS,
+  Operation.ALTER_CONFIGS,
+);
+
 export const CLUSTER_OPERATIONS = bits(
   Operation.CREATE,
   Operation.ALTER,

@@ -4,6 +4,7 @@ import {
   ConfigResource,
   describeAllBrokersConfigs,
   describeBrokerConfigs,
+  describeGroupConfigs,
   describeTopicConfigs,
   topicNameFault,
 } from "@mantou/catalog";
@@ -62,6 +63,10 @@ function describe(broker: BrokerContext, asked: Asked): DescribedConfig[] | Faul
     return describeTopicConfigs(image, config, overrides);
   }
   const errorCode = ErrorCode.INVALID_REQUEST;
+  if (resourceType === ConfigResource.GROUP) {
+    if (resourceName === "") return { errorCode, errorMessage: "a group has a name" };
+    return describeGroupConfigs(image, config, resourceName);
+  }
   if (resourceType !== ConfigResource.BROKER) {
     const errorMessage = `resources of type ${resourceType} have no settings here`;
     return { errorCode, errorMessage };

@@ -7,14 +7,13 @@ import { answer } from "../handler.ts";
 /** Kinds that Kafka knows and that have no members here. */
 const BROKER_LOGGER = 8;
 const CLIENT_METRICS = 16;
-const GROUP = 32;
 
 const allTypes = [
   ConfigResource.TOPIC,
   ConfigResource.BROKER,
   BROKER_LOGGER,
   CLIENT_METRICS,
-  GROUP,
+  ConfigResource.GROUP,
 ];
 
 /** Things that can carry settings. Version 0 asks for client metrics alone, of which none exist. */
@@ -44,6 +43,8 @@ function namesOf(broker: BrokerContext, resourceType: number): readonly string[]
     case ConfigResource.BROKER:
     case BROKER_LOGGER:
       return image.aliveNodeIds().map(String);
+    case ConfigResource.GROUP:
+      return [...(image.settings.get(ConfigResource.GROUP)?.keys() ?? [])].sort();
     default:
       return [];
   }

@@ -55,7 +55,7 @@ test("a write that no segment holds is refused, and the state is what the log sa
   await toy.run();
   const answer = toy.ask(0, { kind: "large", bytes: 200_000 });
   await toy.run();
-  expect(answer).toEqual([ErrorCode.RECORD_LIST_TOO_LARGE]);
+  expect(answer).toEqual([ErrorCode.UNKNOWN_SERVER_ERROR]);
   await toy.pass(1000);
   expect(toy.ask(0, get("large"))).toEqual(["none"]);
   expect(toy.ask(0, get("a"))).toEqual(["1"]);

@@ -26,15 +26,19 @@ describe("ApiVersions", () => {
     ]);
     const flexible = version >= 3;
     expect(response.finalizedFeatures).toEqual(
-      flexible ? [{ name: "metadata.version", maxVersionLevel: 30, minVersionLevel: 30 }] : [],
+      flexible
+        ? [
+            { name: "metadata.version", maxVersionLevel: 30, minVersionLevel: 30 },
+            { name: "group.version", maxVersionLevel: 1, minVersionLevel: 1 },
+          ]
+        : [],
     );
-    expect(response.finalizedFeaturesEpoch).toBe(flexible ? 1 : -1);
+    expect(response.finalizedFeaturesEpoch).toBe(flexible ? 2 : -1);
   });
 
   test("no feature is finalised that switches clients to protocols we lack", async () => {
     const names = (await apiVersions(4)).finalizedFeatures.map(({ name }) => name);
     expect(names).not.toContain("transaction.version");
-    expect(names).not.toContain("group.version");
   });
 
   test("versions up to 3 hear of no feature that begins at 0", async () => {

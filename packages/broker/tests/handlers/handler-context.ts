@@ -9,7 +9,7 @@ import {
   resolveBrokerConfig,
 } from "@mantou/catalog";
 import { IoError, type LogState, type LogStore } from "@mantou/io";
-import { type Api, Reader, Writer } from "@mantou/protocol";
+import { type Api, ErrorCode, Reader, Writer } from "@mantou/protocol";
 import { PartitionTable, ProducerStates } from "@mantou/replication";
 import type {
   BrokerContext,
@@ -83,6 +83,16 @@ export class HandlerContext {
       controller: {
         decide: async <C extends Command>(command: C) => this.run(command),
         quorum: () => this.quorum(),
+      },
+      groups: {
+        ask: (_, __, refuse) => refuse(ErrorCode.NOT_COORDINATOR, null),
+        askPartition: (_, __, refuse) => refuse(ErrorCode.NOT_COORDINATOR, null),
+        activePartitions: () => [],
+      },
+      clientHost: () => "/127.0.0.1",
+      ensureTopic: async (topic) => {
+        this.create(topic, 50);
+        return true;
       },
       partitions,
       producers,

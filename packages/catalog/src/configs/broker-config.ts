@@ -4,6 +4,7 @@ import { brokerConfigs } from "./broker-configs.ts";
 import { integerOf, isTrue, listItems, refusal } from "./definition.ts";
 import { type ListenerAddress, parseListeners } from "./listeners.ts";
 import { unknownName } from "./suggest.ts";
+import { type TransactionBrokerConfig, transactionSettings } from "./transaction-broker-configs.ts";
 
 /** Bytes of the size that precedes every request. */
 const FRAME_PREFIX_BYTES = 4;
@@ -45,6 +46,42 @@ export interface BrokerConfig {
   readonly partitionsMax: number;
   readonly producersPerPartitionMax: number;
   readonly producersMax: number;
+
+  readonly groups: GroupBrokerConfig;
+  readonly offsetsTopic: InternalTopicConfig;
+  readonly transactions: TransactionBrokerConfig;
+  readonly transactionTopic: InternalTopicConfig & { readonly minInsyncReplicas: number };
+}
+
+/** What the topic of a coordinator is created with. */
+export interface InternalTopicConfig {
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly segmentBytes: number;
+}
+
+/** Settings of the group coordinator; the shape that `GroupSettings` in groups builds on. */
+export interface GroupBrokerConfig {
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  readonly initialRebalanceDelayMs: number;
+  readonly classicMembersMax: number;
+  readonly offsetMetadataBytesMax: number;
+  readonly offsetsRetentionMs: number;
+  readonly offsetsRetentionCheckIntervalMs: number;
+  readonly consumer: {
+    readonly sessionTimeoutMs: number;
+    readonly sessionTimeoutMsMin: number;
+    readonly sessionTimeoutMsMax: number;
+    readonly heartbeatIntervalMs: number;
+    readonly heartbeatIntervalMsMin: number;
+    readonly heartbeatIntervalMsMax: number;
+    readonly membersMax: number;
+    readonly assignors: readonly string[];
+    readonly assignmentIntervalMs: number;
+    readonly regexRefreshIntervalMs: number;
+    readonly migrationPolicy: "disabled" | "upgrade" | "downgrade" | "bidirectional";
+  };
 }
 
 /**
@@ -80,6 +117,7 @@ export function parseBrokerConfig(
       `mantou.arena.bytes: half of it must hold one request, socket.request.max.bytes is ${most}`,
     );
   }
+  faults.push(...groupFaults(config));
   return faults.length > 0 ? err(faults) : ok(config);
 }
 
@@ -156,5 +194,86 @@ function typed(
     partitionsMax: integer("mantou.partitions.max"),
     producersPerPartitionMax: integer("mantou.producers.per.partition.max"),
     producersMax: integer("mantou.producers.max"),
+    groups: groupSettings(string),
+    offsetsTopic: internalTopic("offsets.topic", integer),
+    transactions: transactionSettings(integer, flag),
+    transactionTopic: {
+      ...internalTopic("transaction.state.log", integer),
+      minInsyncReplicas: integer("transaction.state.log.min.isr"),
+    },
   };
+}
+
+const internalTopic = (prefix: string, integer: (name: string) => number): InternalTopicConfig => ({
+  partitions: integer(`${prefix}.num.partitions`),
+  replicationFactor: integer(`${prefix}.replication.factor`),
+  segmentBytes: integer(`${prefix}.segment.bytes`),
+});
+
+const MINUTE_MS = 60_000;
+
+function groupSettings(string: (name: string) => string): GroupBrokerConfig {
+  const group = (name: string): number => integerOf(string(`group.${name}`));
+  const consumer = (name: string): number => group(`consumer.${name}`);
+  const policy = string("group.consumer.migration.policy");
+  return {
+    sessionTimeoutMsMin: group("min.session.timeout.ms"),
+    sessionTimeoutMsMax: group("max.session.timeout.ms"),
+    initialRebalanceDelayMs: group("initial.rebalance.delay.ms"),
+    classicMembersMax: group("max.size"),
+    offsetMetadataBytesMax: integerOf(string("offset.metadata.max.bytes")),
+    offsetsRetentionMs: integerOf(string("offsets.retention.minutes")) * MINUTE_MS,
+    offsetsRetentionCheckIntervalMs: integerOf(string("offsets.retention.check.interval.ms")),
+    consumer: {
+      sessionTimeoutMs: consumer("session.timeout.ms"),
+      sessionTimeoutMsMin: consumer("min.session.timeout.ms"),
+      sessionTimeoutMsMax: consumer("max.session.timeout.ms"),
+      heartbeatIntervalMs: consumer("heartbeat.interval.ms"),
+      heartbeatIntervalMsMin: consumer("min.heartbeat.interval.ms"),
+      heartbeatIntervalMsMax: consumer("max.heartbeat.interval.ms"),
+      membersMax: consumer("max.size"),
+      assignors: listItems(string("group.consumer.assignors")),
+      assignmentIntervalMs: consumer("assignment.interval.ms"),
+      regexRefreshIntervalMs: consumer("regex.refresh.interval.ms"),
+      migrationPolicy: policy as GroupBrokerConfig["consumer"]["migrationPolicy"],
+    },
+  };
+}
+
+/** What single settings of groups must be to each other. */
+function groupFaults({ groups: { consumer, ...classic } }: BrokerConfig): string[] {
+  const faults: string[] = [];
+  const ordered = (low: number, high: number, lowName: string, highName: string): void => {
+    if (low > high) faults.push(`${lowName}: ${low} is above ${highName}, ${high}`);
+  };
+  const { sessionTimeoutMsMin, sessionTimeoutMsMax } = classic;
+  ordered(
+    sessionTimeoutMsMin,
+    sessionTimeoutMsMax,
+    "group.min.session.timeout.ms",
+    "group.max.session.timeout.ms",
+  );
+  const among = (name: string, value: number, low: number, high: number): void => {
+    ordered(low, value, `group.consumer.min.${name}`, `group.consumer.${name}`);
+    ordered(value, high, `group.consumer.${name}`, `group.consumer.max.${name}`);
+  };
+  among(
+    "session.timeout.ms",
+    consumer.sessionTimeoutMs,
+    consumer.sessionTimeoutMsMin,
+    consumer.sessionTimeoutMsMax,
+  );
+  among(
+    "heartbeat.interval.ms",
+    consumer.heartbeatIntervalMs,
+    consumer.heartbeatIntervalMsMin,
+    consumer.heartbeatIntervalMsMax,
+  );
+  if (consumer.heartbeatIntervalMs >= consumer.sessionTimeoutMs) {
+    const session = consumer.sessionTimeoutMs;
+    faults.push(
+      `group.consumer.heartbeat.interval.ms: must be below group.consumer.session.timeout.ms, ${session}`,
+    );
+  }
+  return faults;
 }

@@ -1,7 +1,9 @@
 import { type ConfigDefinition, ConfigType, int, long } from "./definition.ts";
 import { dynamicBrokerConfigs } from "./dynamic-broker-configs.ts";
+import { groupBrokerConfigs } from "./group-broker-configs.ts";
 import { staticBrokerConfigs } from "./static-broker-configs.ts";
 import { topicConfigs } from "./topic-configs.ts";
+import { transactionBrokerConfigs } from "./transaction-broker-configs.ts";
 
 /** Names under which a broker holds defaults of topic settings, in the broker's units. */
 const unitNames: Readonly<Record<string, readonly [fallback: string | null, lowest: number]>> = {
@@ -31,7 +33,13 @@ function topicDefaults(): ConfigDefinition[] {
 
 /** Every setting of a broker that is in force, by name. */
 export const brokerConfigs: ReadonlyMap<string, ConfigDefinition> = new Map(
-  [...staticBrokerConfigs, ...dynamicBrokerConfigs, ...topicDefaults()]
+  [
+    ...staticBrokerConfigs,
+    ...dynamicBrokerConfigs,
+    ...groupBrokerConfigs,
+    ...transactionBrokerConfigs,
+    ...topicDefaults(),
+  ]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((definition) => [definition.name, definition]),
 );

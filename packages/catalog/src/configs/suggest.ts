@@ -7,7 +7,7 @@ const absent: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^compression\.(gzip|lz4|zstd)\.level$/, "batches are kept as their producer compressed them"],
   [/^(remote\.|local\.retention\.)/, "tiered storage is not available"],
   [/^(leader|follower)\.replication\.throttled/, "replication throttles are not available yet"],
-  [/^(group\.|offsets\.|share\.|streams\.)/, "consumer groups are not available yet"],
+  [/^(group\.)?(share|streams)\./, "share and streams groups are not available"],
   [/^(transaction\.|transactional\.)/, "transactions are not available yet"],
   [
     /^(ssl\.|sasl\.|security\.|super\.users|authorizer\.|delegation\.|allow\.everyone)/,

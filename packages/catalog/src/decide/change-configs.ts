@@ -3,12 +3,14 @@ import {
   type ChangeConfigs,
   ConfigOperation,
   type ConfigReply,
+  type DecideContext,
   type Decision,
   type ItemReply,
   type ReplaceConfigs,
 } from "../commands.ts";
 import { brokerConfigs } from "../configs/broker-configs.ts";
 import { type ConfigDefinition, ConfigType, listItems, refusal } from "../configs/definition.ts";
+import { groupConfigBoundsFault, groupConfigs } from "../configs/group-config.ts";
 import { unknownName } from "../configs/suggest.ts";
 import { topicConfigs } from "../configs/topic-configs.ts";
 import {
@@ -41,6 +43,7 @@ export function settingFault(
 export function decideReplaceConfigs(
   image: CatalogImage,
   command: ReplaceConfigs,
+  context: DecideContext,
 ): Decision<readonly ConfigReply[]> {
   return forEachResource(command, (type, { resourceName, configs }) => {
     const changes: Changes = new Map();
@@ -55,12 +58,13 @@ export function decideReplaceConfigs(
       if (!changes.has(name)) changes.set(name, null);
     }
     return changes;
-  })(image);
+  })(image, context);
 }
 
 export function decideChangeConfigs(
   image: CatalogImage,
   command: ChangeConfigs,
+  context: DecideContext,
 ): Decision<readonly ConfigReply[]> {
   return forEachResource(command, (type, { resourceName, configs }) => {
     const changes: Changes = new Map();
@@ -74,7 +78,7 @@ export function decideChangeConfigs(
       changes.set(config.name, changed);
     }
     return changes;
-  })(image);
+  })(image, context);
 }
 
 /** The new value, null to remove it, or why the operation is refused. */
@@ -119,8 +123,8 @@ interface Resource {
 function forEachResource<R extends Resource>(
   command: { readonly resources: readonly R[]; readonly validateOnly: boolean },
   changesOf: (type: ConfigResourceType, resource: R) => Changes | ItemReply,
-): (image: CatalogImage) => Decision<readonly ConfigReply[]> {
-  return (image) => {
+): (image: CatalogImage, context: DecideContext) => Decision<readonly ConfigReply[]> {
+  return (image, context) => {
     const records: MetadataRecord[] = [];
     const reply: ConfigReply[] = [];
     const keyOf = (resource: Resource): string =>
@@ -133,6 +137,7 @@ function forEachResource<R extends Resource>(
         : (resourceFault(image, resource) ??
           checked(
             resourceType as ConfigResourceType,
+            context,
             changesOf(resourceType as ConfigResourceType, resource),
           ));
       if (!(outcome instanceof Map)) {
@@ -150,13 +155,20 @@ function forEachResource<R extends Resource>(
   };
 }
 
-function checked(type: ConfigResourceType, changes: Changes | ItemReply): Changes | ItemReply {
+function checked(
+  type: ConfigResourceType,
+  { config }: DecideContext,
+  changes: Changes | ItemReply,
+): Changes | ItemReply {
   if (!(changes instanceof Map)) return changes;
   for (const [name, value] of changes) {
     // A setting of an older version may always be removed.
     if (value === null) continue;
     const message = settingFault(type, name, value);
     if (message !== null) return refused(ErrorCode.INVALID_CONFIG, message);
+    const bounds =
+      type === ConfigResource.GROUP ? groupConfigBoundsFault(config, name, value) : null;
+    if (bounds !== null) return refused(ErrorCode.INVALID_CONFIG, refusal(name, value, bounds));
   }
   return changes;
 }
@@ -171,8 +183,11 @@ function resourceFault(image: CatalogImage, resource: Resource): ItemReply | nul
     const message = `there is no topic ${resourceName}`;
     return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message);
   }
+  if (resourceType === ConfigResource.GROUP) {
+    return resourceName === "" ? refused(ErrorCode.INVALID_REQUEST, "a group has a name") : null;
+  }
   if (resourceType !== ConfigResource.BROKER) {
-    const message = `resources of type ${resourceType} have no settings here, only topics (2) and brokers (4)`;
+    const message = `resources of type ${resourceType} have no settings here, only topics (2), brokers (4) and groups (32)`;
     return refused(ErrorCode.INVALID_REQUEST, message);
   }
   if (resourceName === ALL_BROKERS) return null;
@@ -185,4 +200,8 @@ function resourceFault(image: CatalogImage, resource: Resource): ItemReply | nul
 }
 
 const tableOf = (type: ConfigResourceType): ReadonlyMap<string, ConfigDefinition> =>
-  type === ConfigResource.TOPIC ? topicConfigs : brokerConfigs;
+  type === ConfigResource.TOPIC
+    ? topicConfigs
+    : type === ConfigResource.GROUP
+      ? groupConfigs
+      : brokerConfigs;
