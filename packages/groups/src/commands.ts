@@ -164,8 +164,6 @@ export interface SessionTimeout {
 /** Looks through some groups for offsets that nobody needs any more. */
 export interface ExpireOffsets {
   readonly kind: "expireOffsets";
-  /** The group behind which to go on; null: from the start. */
-  readonly afterGroupId: string | null;
 }
 
 /** A deadline of a group of the consumer protocol. What it means is the business of consumer/. */

@@ -77,7 +77,7 @@ export const DEFAULT_GROUP_BOUNDS: GroupBounds = {
   memberMetadataBytesMax: 1_000_000,
   groupMetadataBytesMax: 16_000_000,
   recordBytesMax: 1_000_000,
-  offsetsMax: 5_000_000,
+  offsetsMax: 1_000_000,
 };
 
 export const DEFAULT_GROUP_SETTINGS: GroupSettings = {

@@ -1,3 +1,4 @@
+export { ClassicGroup } from "./classic/classic-group.ts";
 export type * from "./commands.ts";
 export type {
   ConsumerSettings,
@@ -12,6 +13,17 @@ export {
   DEFAULT_GROUP_SETTINGS,
 } from "./context.ts";
 export type { CommittedOffset } from "./offsets/offset-store.ts";
-export { groupMetadataRecord } from "./records/group-metadata.ts";
-export { GroupShard } from "./shard.ts";
+export type { GroupMetadata } from "./records/group-metadata.ts";
+export {
+  decodeGroupMetadata,
+  decodeGroupMetadataKey,
+  groupMetadataRecord,
+} from "./records/group-metadata.ts";
+export {
+  decodeOffsetCommitKey,
+  decodeOffsetCommitValue,
+  offsetCommitRecord,
+} from "./records/offset-commit.ts";
+export { RecordType, recordTypeOf } from "./records/record-key.ts";
 export type { GroupEffects } from "./scope.ts";
+export { GroupShard } from "./shard.ts";

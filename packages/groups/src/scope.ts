@@ -17,6 +17,7 @@ import type {
 } from "./commands.ts";
 import type { GroupContext } from "./context.ts";
 import type { Group } from "./group.ts";
+import { TopicKnowledge } from "./consumer/topics.ts";
 import { OffsetStore } from "./offsets/offset-store.ts";
 
 export type GroupEffects = CoordinatorEffects<GroupCommand, GroupReply, GroupRequest>;
@@ -32,6 +33,7 @@ const NOTHING: readonly never[] = [];
 export class Scope {
   readonly groups = new Map<string, Group>();
   readonly offsets = new OffsetStore();
+  readonly topicKnowledge = new TopicKnowledge();
   now: Moment = { wallMs: 0, monotonicMs: 0 };
   private writes: CoordinatorWrite[] | null = null;
   private timers: GroupTimerChange[] | null = null;
