@@ -222,6 +222,8 @@ export class Partitions {
         todo: "restore the partition from a copy, or delete and re-create the topic",
       });
     }
+    // Nothing is replayed of an empty log, and what a failed write left behind has to go.
+    if (state.endOffset === 0) this.parts.files.forget(logId);
     const epochs = state.endOffset > 0 ? await this.parts.files.load(logId, state) : [];
     // The topic may have been deleted while its producer state was read.
     const topic = this.parts.image().topicById(hosted.topicId);
