@@ -29,6 +29,9 @@ import type { ProduceStage, Route } from "./handlers/produce.ts";
 import type { StageParts } from "./stages.ts";
 import { assembleStages } from "./stages.ts";
 import type { Tick } from "./tick.ts";
+import { MarkerSender } from "./transactions/marker-sender.ts";
+import { MarkerWriter } from "./transactions/marker-writer.ts";
+import { TransactionCoordinator } from "./transactions/transaction-coordinator.ts";
 
 /** The metadata log's id in this process; partitions count from the next one. */
 const METADATA_LOG_ID = toLogId(0);
@@ -50,6 +53,8 @@ export class Broker implements BrokerContext {
   readonly nodeId: number;
   readonly servedApis: readonly ServedApi[] = advertisedApis;
   readonly groups: GroupCoordinator;
+  readonly transactions: TransactionCoordinator;
+  readonly markers: MarkerWriter;
   clusterId = "";
   directoryId = "";
 
@@ -60,6 +65,7 @@ export class Broker implements BrokerContext {
   private readonly producerIds: ProducerIds;
   private readonly failures: LogFailures;
   private readonly coordinators: Coordinators;
+  private readonly markerSender: MarkerSender;
   private readonly internalTopics: InternalTopics;
   private readonly clientHosts: ClientHosts;
   private readonly produce: ProduceStage;
@@ -112,6 +118,19 @@ export class Broker implements BrokerContext {
       coordinators: this.coordinators,
       config,
       image,
+    });
+    this.markers = this.newMarkerWriter();
+    this.markerSender = new MarkerSender({
+      ambient,
+      writer: this.markers,
+      flushSoon: () => this.tick.flushSoon(),
+    });
+    this.transactions = new TransactionCoordinator({
+      coordinators: this.coordinators,
+      config,
+      image,
+      sender: this.markerSender,
+      nextProducerId: () => this.nextProducerId(),
     });
     const controller = this.metadata;
     this.internalTopics = new InternalTopics({ ambient, controller, config, image });
@@ -221,6 +240,7 @@ export class Broker implements BrokerContext {
     this.retention.stop();
     this.io.network.stopAccepting();
     this.coordinators.stop();
+    this.markerSender.stop();
     await this.tick.drain(DRAIN_MS);
     this.failures.stop();
     await this.files.stop();
@@ -261,7 +281,23 @@ export class Broker implements BrokerContext {
       logs: this.logs,
       partitions: this.partitions,
       limitsOf: (logId) => this.hosted.configOf(logId),
+      transactionWritten: (logId, { producerEpoch, producerId }, baseOffset) => {
+        const nowMs = this.clock.wallMs();
+        this.producers.recordUnsequenced(logId, producerId, producerEpoch, baseOffset, nowMs);
+      },
       flushSoon: () => this.tick.flushSoon(),
+    });
+  }
+
+  private newMarkerWriter(): MarkerWriter {
+    return new MarkerWriter({
+      clock: this.clock,
+      partitions: this.partitions,
+      producers: this.producers,
+      writer: this.coordinators.writer,
+      resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
+      endGroupTransaction: (partition, batch, marker, settle) =>
+        this.groups.driver.appendMarker(partition, batch, marker, settle),
     });
   }
 
@@ -291,6 +327,8 @@ export class Broker implements BrokerContext {
       counters: this.counters,
       failures: this.failures,
       coordinators: this.coordinators,
+      transactions: () => this.transactions,
+      flushSoon: () => this.tick.flushSoon(),
       fetchSessionSlots: this.started.fetchSessionSlots,
       configOf: (logId) => this.hosted.configOf(logId),
       resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),

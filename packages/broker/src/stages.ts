@@ -20,6 +20,8 @@ import { PlanWriter } from "./plan-writer.ts";
 import { Admission } from "./produce/admission.ts";
 import { Waiters } from "./produce/waiters.ts";
 import { Tick } from "./tick.ts";
+import type { TransactionCoordinator } from "./transactions/transaction-coordinator.ts";
+import { TransactionGate } from "./transactions/transaction-gate.ts";
 import type { MetadataLogEvents } from "./tick.ts";
 
 export interface StageParts {
@@ -29,6 +31,8 @@ export interface StageParts {
   readonly counters: BrokerCounters;
   readonly failures: LogFailures;
   readonly coordinators: Coordinators;
+  readonly transactions: () => TransactionCoordinator;
+  readonly flushSoon: () => void;
   readonly fetchSessionSlots: number;
   readonly configOf: (logId: LogId) => TopicConfig;
   readonly resolve: (topic: string, usesId: boolean, partition: number) => Route;
@@ -45,7 +49,7 @@ export interface Stages {
 /** Puts the stages of a request together: who hands what to whom. */
 export function assembleStages(parts: StageParts): Stages {
   const { ambient, context, failures, io, resolve } = parts;
-  const { clock, partitions } = context;
+  const { clock, partitions, producers } = context;
   const plan = new PlanWriter(io.network);
   const answers = new Answers(plan, ambient);
   const lot = new ParkingLot();
@@ -55,8 +59,9 @@ export function assembleStages(parts: StageParts): Stages {
   const seed = new DataView(seedBytes.buffer, seedBytes.byteOffset).getUint32(0);
   const fetch = new FetchStage({
     partitions,
+    producers,
     sessions: new FetchSessions(lot, seed, parts.fetchSessionSlots),
-    planner: new FetchPlanner(partitions, io.logs, resolve, lot, plan),
+    planner: new FetchPlanner(partitions, producers, io.logs, resolve, lot, plan),
     lot,
     writer: plan,
     clock,
@@ -109,6 +114,7 @@ function produceStage(parts: StageParts, plan: PlanWriter, answers: Answers): Pr
     untilWritten,
     untilCommitted,
     configOf,
+    verifiesPartitions: () => context.config.transactions.verifiesPartitions,
   });
   return new ProduceStage({
     partitions,
@@ -122,5 +128,16 @@ function produceStage(parts: StageParts, plan: PlanWriter, answers: Answers): Pr
     answer: (call, response) => answers.send(call, produceApi, response),
     skip: (call) => answers.skip(call),
     close: (call) => answers.close(call),
+    gate: (resume) =>
+      new TransactionGate({
+        arena: io.arena,
+        producers,
+        coordinator: parts.transactions,
+        resolve,
+        topicOf: (logId) => configOf(logId).topic,
+        verifies: () => context.config.transactions.verifiesPartitions,
+        resume,
+        flushSoon: parts.flushSoon,
+      }),
   });
 }

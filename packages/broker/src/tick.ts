@@ -131,6 +131,8 @@ export class Tick {
   }
 
   private finish(): void {
+    // A coordinator's answer may have let requests go on that were held outside of a tick.
+    this.parts.produce.flush();
     this.parts.coordinators.flush();
     const { epochs, lost } = this.parts.partitions.take();
     if (epochs.length > 0) this.parts.epochsMoved(epochs);

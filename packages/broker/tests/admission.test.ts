@@ -42,6 +42,7 @@ function stage() {
     logs,
     arena: { view } as Arena,
     producers: new ProducerStates(limits),
+    verifiesPartitions: () => true,
     writer: { release: () => undefined } as unknown as PlanWriter,
   });
   const codes: number[] = [];
@@ -54,6 +55,7 @@ function stage() {
       codes.push(...responses.flatMap((each) => each.partitionResponses.map((p) => p.errorCode))),
     skip: () => undefined,
     close: () => undefined,
+    gate: () => ({ admits: () => true, held: 0 }),
   });
   return { produce, partitions, codes, appended };
 }

@@ -2,13 +2,19 @@ import { expect, test } from "bun:test";
 import { type LogId, logId } from "@mantou/base";
 import { Locate, LocateCode, type LogStore, type Network, type Table } from "@mantou/io";
 import { ErrorCode } from "@mantou/protocol";
-import { PartitionTable } from "@mantou/replication";
+import { PartitionTable, ProducerStates } from "@mantou/replication";
 import { fetchAnswer } from "../src/fetch/fetch-answer.ts";
 import { FetchPlanner } from "../src/fetch/fetch-planner.ts";
 import { FetchSet } from "../src/fetch/fetch-set.ts";
 import type { FetchTask } from "../src/fetch/fetch-task.ts";
 import { ParkingLot } from "../src/fetch/parking-lot.ts";
 import { PlanWriter } from "../src/plan-writer.ts";
+
+const producers = new ProducerStates({
+  producersPerPartitionMax: 9,
+  producersMax: 9,
+  producerIdExpirationMs: 9,
+});
 
 /** A store whose every locate goes to a disk thread, and a writer that notes released pins. */
 function coldStore(logs: number) {
@@ -36,6 +42,7 @@ function coldStore(logs: number) {
   }
   const planner = new FetchPlanner(
     partitions,
+    producers,
     store,
     (_topic, _usesIds, partition) => ({ logId: logId(partition + 1) }),
     new ParkingLot(),
@@ -84,7 +91,7 @@ test("ranges that disk threads find one by one are all kept until the last one i
   expect(planner.located(tags[0] as number, LocateCode.OK, 10, 0, 500)).toBeNull();
   expect(planner.located(tags[2] as number, LocateCode.OK, 12, 0, 500)).toBe(task);
   expect(released).toEqual([]);
-  const answer = fetchAnswer(task, partitions, releasePin);
+  const answer = fetchAnswer(task, partitions, producers, releasePin);
   const pins = answer.responses[0]?.partitions.map(({ records }) =>
     records !== null && records !== undefined && "pin" in records ? records.pin : -1,
   );
@@ -105,7 +112,7 @@ test("a partition that is deleted while its bytes are looked for is answered as 
   partitions.closed(1 as LogId);
   planner.located(tags[0] as number, LocateCode.OK, 10, 0, 500);
   expect(planner.located(tags[1] as number, LocateCode.OK, 11, 0, 500)).toBe(task);
-  const answers = fetchAnswer(task, partitions, releasePin).responses[0]?.partitions;
+  const answers = fetchAnswer(task, partitions, producers, releasePin).responses[0]?.partitions;
   expect(answers?.map((entry) => entry.errorCode)).toEqual([
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ErrorCode.NONE,

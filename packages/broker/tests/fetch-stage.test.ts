@@ -4,7 +4,7 @@ import type { Millis } from "@mantou/base";
 import { Locate, LocateCode, type LogStore, type Network, type Table } from "@mantou/io";
 import type { FetchRequest, FetchResponseInput } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
-import { PartitionTable } from "@mantou/replication";
+import { PartitionTable, ProducerStates } from "@mantou/replication";
 import { FetchPlanner } from "../src/fetch/fetch-planner.ts";
 import { FetchSessions } from "../src/fetch/fetch-sessions.ts";
 import { FetchSet } from "../src/fetch/fetch-set.ts";
@@ -13,6 +13,12 @@ import type { Call } from "../src/handler.ts";
 import { FetchStage } from "../src/handlers/fetch.ts";
 import { ANSWER_BYTES_MAX, PARKED_PARTITIONS_MAX } from "../src/limits.ts";
 import { PlanWriter } from "../src/plan-writer.ts";
+
+const producers = new ProducerStates({
+  producersPerPartitionMax: 9,
+  producersMax: 9,
+  producerIdExpirationMs: 9,
+});
 
 const log = logId(1);
 const FULL = 0;
@@ -52,9 +58,10 @@ beforeEach(() => {
   writer.releasePin = (pin) => void released.push(pin);
   stage = new FetchStage({
     partitions,
+    producers,
     // Two partitions to a session.
     sessions: new FetchSessions(lot, 1, 1_000_000),
-    planner: new FetchPlanner(partitions, logs, () => ({ logId: log }), lot, writer),
+    planner: new FetchPlanner(partitions, producers, logs, () => ({ logId: log }), lot, writer),
     lot,
     writer,
     clock: { wallMs: () => 0 as Millis, monotonicMs: () => nowMs },

@@ -17,6 +17,8 @@ function pendingProduce(): PendingProduce {
     },
     acks: -1,
     response: { responses: [], throttleTimeMs: 0, nodeEndpoints: [] },
+    transactionalId: null,
+    verified: null,
     deadlineMs: 0,
     slot: -1,
     waiting: 0,

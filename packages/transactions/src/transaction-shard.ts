@@ -72,6 +72,8 @@ export class TransactionShard implements CoordinatorShard<
   private readonly transactions = new Map<string, Transaction>();
   /** Adds that wait until the transaction before is complete, by ticket. */
   private readonly waiting = new Map<number, AddPartitions>();
+  /** Tickets that a producer id is being got for; another shard's are not answered here. */
+  private readonly asked = new Set<number>();
   private effects = new Effects();
   private isSweepSet = false;
   private isExpireSet = false;
@@ -461,7 +463,9 @@ export class TransactionShard implements CoordinatorShard<
   }
 
   private askProducerId(ticket: number | null, command: InitProducerId | EndTransaction): void {
-    if (ticket !== null) this.effects.request({ kind: "giveProducerId", ticket, command });
+    if (ticket === null) return;
+    this.asked.add(ticket);
+    this.effects.request({ kind: "giveProducerId", ticket, command });
   }
 
   /** Judges the command again, since much may have happened meanwhile. */
@@ -469,6 +473,7 @@ export class TransactionShard implements CoordinatorShard<
     { command, freshProducerId, ticket }: ProducerIdGiven,
     now: Moment,
   ): void {
+    if (!this.asked.delete(ticket)) return;
     if (freshProducerId === null) {
       this.effects.reply(ticket, producerReply(ErrorCode.COORDINATOR_NOT_AVAILABLE));
     } else if (command.kind === "initProducerId") {

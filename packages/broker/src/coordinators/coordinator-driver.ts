@@ -1,6 +1,7 @@
 import type {
   CoordinatorEffects,
   CoordinatorShard,
+  CoordinatorWrite,
   LogId,
   Moment,
   TransactionMarker,
@@ -53,6 +54,12 @@ export interface CoordinatorDriverParts {
   readonly partitions: PartitionTable;
   readonly writer: LogWriter;
   readonly limitsOf: (logId: LogId) => BatchLimits;
+  /** A batch of a client's transaction has its place in a shard's log. */
+  readonly transactionWritten: (
+    logId: LogId,
+    transaction: NonNullable<CoordinatorWrite["transaction"]>,
+    baseOffset: number,
+  ) => void;
   /** Something was answered or written outside of a tick. */
   readonly flushSoon: () => void;
 }
@@ -359,10 +366,15 @@ export class CoordinatorDriver<Command, Reply, Request> {
     }
     const number = slot.issued;
     if (batches.length === 0) this.durable(slot, number);
-    for (const [index, { bytes, offsets }] of batches.entries()) {
+    for (const [index, { assigned, bytes, offsets, transaction }] of batches.entries()) {
       const isLast = index === batches.length - 1;
       writer.append(slot.logId, bytes, offsets, {
-        assigned: () => {},
+        assigned: (baseOffset) => {
+          assigned?.(baseOffset);
+          if (transaction !== undefined && transaction !== null) {
+            this.parts.transactionWritten(slot.logId, transaction, baseOffset);
+          }
+        },
         settled: (errorCode) => {
           if (errorCode !== ErrorCode.NONE) this.drop(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE);
           else if (isLast) this.durable(slot, number);

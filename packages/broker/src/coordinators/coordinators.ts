@@ -3,7 +3,7 @@ import { ErrorCode } from "@mantou/protocol";
 import type { Arena, LogStore } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
-import type { BatchLimits, CoordinatorKind } from "./coordinator-driver.ts";
+import type { BatchLimits, CoordinatorDriverParts, CoordinatorKind } from "./coordinator-driver.ts";
 import { CoordinatorDriver } from "./coordinator-driver.ts";
 import { LogWriter } from "./log-writer.ts";
 
@@ -13,6 +13,7 @@ export interface CoordinatorsParts {
   readonly logs: LogStore;
   readonly partitions: PartitionTable;
   readonly limitsOf: (logId: LogId) => BatchLimits;
+  readonly transactionWritten: CoordinatorDriverParts["transactionWritten"];
   readonly flushSoon: () => void;
 }
 

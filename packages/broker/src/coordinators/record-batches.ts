@@ -56,7 +56,7 @@ function put(builder: BatchBuilder, { records }: CoordinatorWrite, timestamp: nu
 function built(builder: BatchBuilder, transaction: CoordinatorWrite["transaction"]): RawBatch {
   const bytes =
     transaction === null ? builder.build() : builder.build({ ...transaction, transactional: true });
-  return { bytes, offsets: builder.recordsCount };
+  return { bytes, offsets: builder.recordsCount, transaction };
 }
 
 const sizeOf = ({ records }: CoordinatorWrite): number =>

@@ -10,6 +10,10 @@ export type SlotState = "empty" | "loading" | "active" | "dropped";
 export interface RawBatch {
   readonly bytes: Uint8Array;
   readonly offsets: number;
+  /** The producer in whose transaction the batch was written; absent: in none. */
+  readonly transaction?: CoordinatorWrite["transaction"];
+  /** Called when the batch has its place in the log; nothing is on disk yet. */
+  readonly assigned?: (baseOffset: number) => void;
 }
 
 export type PendingWrite = CoordinatorWrite | RawBatch;

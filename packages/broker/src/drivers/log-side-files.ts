@@ -12,6 +12,7 @@ import {
   producerSnapshotOffset,
 } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
+import { readMarkers } from "../transactions/stored-markers.ts";
 
 /** Producer states are written down this often, so that a crash replays at most so much. */
 const SNAPSHOT_INTERVAL_MS = 60_000;
@@ -73,7 +74,8 @@ export class LogSideFiles {
       // A batch that begins below the snapshot is part of it already.
       const first = (headers[BatchHeader.baseOffset] as number) < next ? BATCH_HEADER_DOUBLES : 0;
       const rows = headers.subarray(first);
-      producers.replay(logId, rows, nowMs);
+      const markers = await readMarkers(logs, logId, rows);
+      producers.replay(logId, rows, nowMs, (at) => markers.get(at) ?? null);
       epochs = epochsFromHeaders(epochs, rows);
       const last = headers.length - BATCH_HEADER_DOUBLES;
       next =

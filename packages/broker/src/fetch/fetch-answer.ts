@@ -3,7 +3,7 @@ import { ZERO_UUID } from "@mantou/base";
 import type { Uuid } from "@mantou/base";
 import type { FetchResponseInput } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
-import type { PartitionTable } from "@mantou/replication";
+import type { AbortedTransaction, PartitionTable, ProducerStates } from "@mantou/replication";
 import type { FetchTask, FoundRow } from "./fetch-task.ts";
 
 type PartitionAnswer = FetchResponseInput["responses"][number]["partitions"][number];
@@ -20,6 +20,7 @@ const NO_RECORDS = new Uint8Array(0);
 export function fetchAnswer(
   task: FetchTask,
   partitions: PartitionTable,
+  producers: ProducerStates,
   releasePin: (pin: number) => void,
 ): FetchResponseInput {
   const { set, session } = task;
@@ -43,7 +44,7 @@ export function fetchAnswer(
       byTopic.set(topic, entry);
       topics.push(entry);
     }
-    entry.partitions.push(partitionAnswer(task, found, partitions));
+    entry.partitions.push(partitionAnswer(task, found, partitions, producers));
   }
   return {
     throttleTimeMs: 0,
@@ -53,6 +54,10 @@ export function fetchAnswer(
     nodeEndpoints: [],
   };
 }
+
+/** Without records there is nothing to leave out. */
+const abortedOf = (found: FoundRow): AbortedTransaction[] =>
+  found.length === 0 ? [] : [...(found.aborted ?? [])];
 
 const isGone = (found: FoundRow, partitions: PartitionTable): boolean =>
   found.errorCode === ErrorCode.NONE && (found.logId === -1 || !partitions.isOpen(found.logId));
@@ -66,6 +71,7 @@ function partitionAnswer(
   task: FetchTask,
   found: FoundRow,
   partitions: PartitionTable,
+  producers: ProducerStates,
 ): PartitionAnswer {
   const { set } = task;
   const { row } = found;
@@ -87,12 +93,12 @@ function partitionAnswer(
     partitionIndex: found.partition,
     errorCode,
     highWatermark,
-    lastStableOffset: highWatermark,
+    lastStableOffset: failed ? -1 : producers.lastStableOffset(logId, highWatermark),
     logStartOffset,
     divergingEpoch: found.diverging ?? { epoch: -1, endOffset: -1 },
     currentLeader: { leaderId: -1, leaderEpoch: -1 },
     snapshotId: { endOffset: -1, epoch: -1 },
-    abortedTransactions: task.readCommitted && !failed ? [] : null,
+    abortedTransactions: task.readCommitted && !failed ? abortedOf(found) : null,
     preferredReadReplica: -1,
     records:
       found.length === 0

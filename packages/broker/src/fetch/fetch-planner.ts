@@ -1,16 +1,21 @@
 import type { LogId } from "@mantou/base";
 import { LOCATE_WORDS, Locate, LocateCode, LocateFlag, Table } from "@mantou/io";
 import type { LogStore } from "@mantou/io";
-import type { PartitionTable } from "@mantou/replication";
+import type { PartitionTable, ProducerStates } from "@mantou/replication";
 import { ErrorCode } from "@mantou/protocol";
 import { RANGES_PER_CALL } from "../limits.ts";
 import type { PlanWriter } from "../plan-writer.ts";
-import type { FetchSet } from "./fetch-set.ts";
 import type { FetchTask, FoundRow } from "./fetch-task.ts";
 import type { ParkingLot } from "./parking-lot.ts";
 
 /** Rows with data in one answer; more come with the next fetch. Bounds the answer's segments. */
 const DATA_ROWS_MAX = 2000;
+
+/**
+ * Aborted transactions that one partition's answer names before its records are cut short. What
+ * is named may reach beyond the records: clients leave out what does not concern them.
+ */
+const ABORTED_PER_ANSWER_MAX = 500;
 
 /** Resolves a set's topic to a log of this broker: LogId, or a protocol error code. */
 export type ResolveLog = (
@@ -31,6 +36,7 @@ export class FetchPlanner {
 
   constructor(
     private readonly partitions: PartitionTable,
+    private readonly producers: ProducerStates,
     private readonly logs: LogStore,
     private readonly resolveLog: ResolveLog,
     private readonly lot: ParkingLot,
@@ -54,7 +60,7 @@ export class FetchPlanner {
         continue;
       }
       const full = dataRows >= DATA_ROWS_MAX || (task.bytes > 0 && task.bytes >= task.bytesMax);
-      if (full || !this.hasData(set, row)) continue;
+      if (full || !this.hasData(task, row)) continue;
       dataRows += 1;
       chunk.push(found);
       chunkBytesMax += set.bytesMax[row] as number;
@@ -98,6 +104,7 @@ export class FetchPlanner {
       pin: 0,
       position: 0,
       length: 0,
+      aborted: null,
       diverging: null,
     };
     let logId = set.logId[row] as number;
@@ -127,7 +134,7 @@ export class FetchPlanner {
     }
     if (!task.incremental || found.diverging !== null) return found;
     const news =
-      this.hasData(set, row) ||
+      this.hasData(task, row) ||
       set.sentError[row] !== ErrorCode.NONE ||
       set.sentHighWatermark[row] !== this.partitions.highWatermark(logId as LogId) ||
       set.sentStartOffset[row] !== this.partitions.logStartOffset(logId as LogId);
@@ -162,10 +169,27 @@ export class FetchPlanner {
     return { epoch: end.epoch, endOffset: end.endOffset };
   }
 
-  private hasData(set: FetchSet, row: number): boolean {
-    return (
-      this.partitions.highWatermark(set.logId[row] as LogId) > (set.fetchOffset[row] as number)
-    );
+  private hasData(task: FetchTask, row: number): boolean {
+    const { set } = task;
+    return this.readableEnd(task, set.logId[row] as LogId) > (set.fetchOffset[row] as number);
+  }
+
+  /** Where this client's reading ends: read_committed stops at the last stable offset. */
+  private readableEnd(task: FetchTask, logId: LogId): number {
+    const highWatermark = this.partitions.highWatermark(logId);
+    if (!task.readCommitted) return highWatermark;
+    return this.producers.lastStableOffset(logId, highWatermark);
+  }
+
+  /** The end of what one answer may hold; notes what in it was aborted. */
+  private limitOf(task: FetchTask, found: FoundRow, logId: LogId): number {
+    const end = this.readableEnd(task, logId);
+    if (!task.readCommitted) return end;
+    const from = task.set.fetchOffset[found.row] as number;
+    const aborted = this.producers.abortedIn(logId, from, end, ABORTED_PER_ANSWER_MAX);
+    if (aborted === null) return end;
+    found.aborted = aborted.transactions;
+    return aborted.limit;
   }
 
   private locate(task: FetchTask, chunk: readonly FoundRow[]): void {
@@ -179,7 +203,7 @@ export class FetchPlanner {
       table.setWord(index, Locate.logId, logId);
       table.setWord(index, Locate.flags, first ? LocateFlag.AT_LEAST_ONE_BATCH : 0);
       table.setDouble(index, Locate.offsetF64, set.fetchOffset[row] as number);
-      table.setDouble(index, Locate.limitF64, this.partitions.highWatermark(logId));
+      table.setDouble(index, Locate.limitF64, this.limitOf(task, chunk[index] as FoundRow, logId));
       table.setWord(index, Locate.bytesMax, Math.min(set.bytesMax[row] as number, budget));
       table.setWord(index, Locate.tag, this.nextTag + index);
     }

@@ -1,4 +1,5 @@
 import type { LogId } from "@mantou/base";
+import type { AbortedTransaction } from "@mantou/replication";
 import type { Call } from "../handler.ts";
 import type { FetchSession } from "./fetch-sessions.ts";
 import type { FetchSet } from "./fetch-set.ts";
@@ -41,6 +42,8 @@ export interface FoundRow {
   pin: number;
   position: number;
   length: number;
+  /** Aborted transactions in what a read_committed fetch is given; null: there are none. */
+  aborted: readonly AbortedTransaction[] | null;
   /** Set when the client's log has diverged from ours (KIP-595). */
   diverging: { readonly epoch: number; readonly endOffset: number } | null;
 }

@@ -1,7 +1,7 @@
 import type { Clock, LogId } from "@mantou/base";
 import type { FetchRequest, FetchResponseInput } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
-import type { PartitionTable } from "@mantou/replication";
+import type { PartitionTable, ProducerStates } from "@mantou/replication";
 import { fetchAnswer, fetchRefusal } from "../fetch/fetch-answer.ts";
 import type { FetchPlanner } from "../fetch/fetch-planner.ts";
 import { FetchSet } from "../fetch/fetch-set.ts";
@@ -17,6 +17,7 @@ const TOPIC_ID_VERSION = 13;
 
 export interface FetchStageParts {
   readonly partitions: PartitionTable;
+  readonly producers: ProducerStates;
   readonly sessions: FetchSessions;
   readonly planner: FetchPlanner;
   readonly lot: ParkingLot;
@@ -125,10 +126,10 @@ export class FetchStage {
   }
 
   private finish(task: FetchTask): void {
-    const { answer, partitions, writer } = this.parts;
+    const { answer, partitions, producers, writer } = this.parts;
     answer(
       task.call,
-      fetchAnswer(task, partitions, (pin) => writer.releasePin(pin)),
+      fetchAnswer(task, partitions, producers, (pin) => writer.releasePin(pin)),
     );
   }
 

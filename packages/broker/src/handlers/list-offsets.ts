@@ -30,6 +30,9 @@ const VERSION_OF_SPECIAL: Readonly<Record<number, number>> = {
   [EARLIEST_PENDING_UPLOAD]: 11,
 };
 
+/** The isolation level that ends at the last stable offset. */
+const READ_COMMITTED = 1;
+
 /** Lookups of one request that the disk threads get at a time: they serve others too. */
 const LOOKUPS_AT_A_TIME = 256;
 const LEADER_EPOCH_SINCE = 4;
@@ -43,6 +46,7 @@ export function handleListOffsets(
 ): Outcome<ListOffsetsResponse> {
   const lookups: Lookup[] = [];
   const seen = new Set<string>();
+  const isolated = request.isolationLevel === READ_COMMITTED;
   const topics = request.topics.map((topic): TopicAnswer => ({
     name: topic.name,
     partitions: topic.partitions.map((partition) => {
@@ -51,7 +55,7 @@ export function handleListOffsets(
       if (seen.has(key)) found.errorCode = ErrorCode.INVALID_REQUEST;
       else {
         seen.add(key);
-        const lookup = look(broker, call.version, topic.name, partition, found);
+        const lookup = look(broker, call.version, topic.name, partition, isolated, found);
         if (lookup !== null) lookups.push(lookup);
       }
       return found;
@@ -82,6 +86,7 @@ function look(
   version: number,
   topic: string,
   partition: ListOffsetsRequest["topics"][number]["partitions"][number],
+  readCommitted: boolean,
   found: PartitionAnswer,
 ): Lookup | null {
   const resolved = resolveByName(broker, topic, partition.partitionIndex);
@@ -93,27 +98,35 @@ function look(
   found.errorCode = epochError(broker, logId, partition.currentLeaderEpoch);
   if (found.errorCode !== ErrorCode.NONE) return null;
   const { timestamp } = partition;
+  const end = readableEnd(broker, logId, readCommitted);
   if (timestamp >= 0) {
-    const limit = offset(broker.partitions.highWatermark(logId));
+    const limit = offset(end);
     return () => settle(broker.logs.findTimestamp(logId, timestamp, limit), broker, logId, found);
   }
   if (version < (VERSION_OF_SPECIAL[timestamp] ?? Infinity)) {
     found.errorCode = ErrorCode.UNSUPPORTED_VERSION;
     return null;
   }
-  return lookSpecial(broker, logId, timestamp, found);
+  return lookSpecial(broker, logId, timestamp, end, found);
+}
+
+/** Where reading ends for this client. */
+function readableEnd(broker: BrokerContext, logId: LogId, readCommitted: boolean): number {
+  const highWatermark = broker.partitions.highWatermark(logId);
+  return readCommitted ? broker.producers.lastStableOffset(logId, highWatermark) : highWatermark;
 }
 
 function lookSpecial(
   broker: BrokerContext,
   logId: LogId,
   timestamp: number,
+  end: number,
   found: PartitionAnswer,
 ): Lookup | null {
   const { partitions } = broker;
   switch (timestamp) {
     case LATEST:
-      found.offset = partitions.highWatermark(logId);
+      found.offset = end;
       found.leaderEpoch = partitions.leaderEpoch(logId);
       return null;
     case EARLIEST:
@@ -122,7 +135,7 @@ function lookSpecial(
       found.leaderEpoch = partitions.epochAt(logId, found.offset);
       return null;
     case MAX_TIMESTAMP: {
-      const limit = offset(partitions.highWatermark(logId));
+      const limit = offset(end);
       return () => settle(broker.logs.findMaxTimestamp(logId, limit), broker, logId, found);
     }
     default:

@@ -12,6 +12,11 @@ import type { PartitionAnswer, PendingProduce } from "../produce/pending-produce
 import { isRefused, refuse } from "../produce/pending-produce.ts";
 import { SlotList } from "../slot-list.ts";
 import type { Waiters } from "../produce/waiters.ts";
+import type {
+  TransactionGate,
+  TransactionGateParts,
+  Verification,
+} from "../transactions/transaction-gate.ts";
 
 /** Topic ids replace names from this version on. */
 const TOPIC_ID_VERSION = 13;
@@ -34,6 +39,10 @@ export interface ProduceStageParts {
   readonly answer: (call: Call, response: ProduceResponse) => void;
   readonly skip: (call: Call) => void;
   readonly close: (call: Call) => void;
+  /** Holds transactional requests until their partitions are known to be in the transaction. */
+  readonly gate: (
+    resume: TransactionGateParts["resume"],
+  ) => Pick<TransactionGate, "admits" | "held">;
 }
 
 /**
@@ -45,19 +54,38 @@ export class ProduceStage {
   private readonly fresh: PendingProduce[] = [];
   private readonly settled: PendingProduce[] = [];
 
-  constructor(private readonly parts: ProduceStageParts) {}
+  private readonly gate: Pick<TransactionGate, "admits" | "held">;
 
-  get waiting(): number {
-    return this.pending.size;
+  constructor(private readonly parts: ProduceStageParts) {
+    this.gate = parts.gate(({ call, request, frameOffset }, verification) => {
+      this.route(call, request, frameOffset, verification);
+      // What the requests behind it may do depends on what becomes of this one.
+      parts.admission.flush();
+    });
   }
 
-  /** Routes a request's batches. The frame's memory is released after the tick's flush. */
+  get waiting(): number {
+    return this.pending.size + this.gate.held;
+  }
+
+  /** Takes a request. The frame's memory is released after the tick's flush. */
   take(call: Call, request: ProduceRequest, frameOffset: number): void {
+    if (this.gate.admits(call, request, frameOffset)) this.route(call, request, frameOffset, null);
+  }
+
+  private route(
+    call: Call,
+    request: ProduceRequest,
+    frameOffset: number,
+    verification: Verification | null,
+  ): void {
     const { parts } = this;
     const pending: PendingProduce = {
       call,
       acks: request.acks,
       response: { responses: [], throttleTimeMs: 0, nodeEndpoints: [] },
+      transactionalId: request.transactionalId,
+      verified: verification?.verified ?? null,
       deadlineMs: parts.clock.monotonicMs() + Math.max(request.timeoutMs, 0),
       slot: -1,
       waiting: 0,
@@ -81,7 +109,7 @@ export class ProduceStage {
           continue;
         }
         const name = usesId ? topic.topicId : topic.name;
-        this.route(pending, answer, name, usesId, partition);
+        this.routeBatch(pending, answer, name, usesId, partition, verification);
       }
     }
     this.fresh.push(pending);
@@ -134,12 +162,13 @@ export class ProduceStage {
     for (const pending of late) this.finish(pending);
   }
 
-  private route(
+  private routeBatch(
     pending: PendingProduce,
     answer: PartitionAnswer,
     topic: string,
     usesId: boolean,
     partition: ProduceRequest["topicData"][number]["partitionData"][number],
+    verification: Verification | null,
   ): void {
     const { parts } = this;
     const route = parts.resolve(topic, usesId, partition.index);
@@ -147,7 +176,8 @@ export class ProduceStage {
       refuse(pending, answer, route.errorCode);
       return;
     }
-    const errorCode = this.partitionRefusal(route.logId, pending);
+    const errorCode =
+      verification?.refused.get(route.logId) ?? this.partitionRefusal(route.logId, pending);
     if (errorCode !== ErrorCode.NONE) {
       refuse(pending, answer, errorCode);
       return;

@@ -12,9 +12,10 @@ import {
   Table,
 } from "@mantou/io";
 import type { PartitionTable, ProducerStates } from "@mantou/replication";
-import { BatchView, ErrorCode } from "@mantou/protocol";
+import { BatchAttribute, BatchView, ErrorCode } from "@mantou/protocol";
 import { BATCHES_PER_CALL } from "../limits.ts";
 import type { PlanWriter } from "../plan-writer.ts";
+import { IMPLICIT_ADD_VERSION } from "../transactions/transaction-gate.ts";
 import {
   codecRefusal,
   inspectionRefusal,
@@ -38,6 +39,8 @@ export interface AdmissionParts {
   readonly untilWritten: Waiters;
   readonly untilCommitted: Waiters;
   readonly configOf: (logId: LogId) => TopicConfig;
+  /** `transaction.partition.verification.enable`. */
+  readonly verifiesPartitions: () => boolean;
 }
 
 /**
@@ -123,7 +126,14 @@ export class Admission {
     const config = this.parts.configOf(logId);
     const { batch } = this;
     const producerId = batch.producerId;
-    if (producerId >= 0 && this.answerFromProducerState(logId, pending, answer, nowMs)) return;
+    const isTransactional = (batch.attributes & BatchAttribute.TRANSACTIONAL) !== 0;
+    if (isTransactional && this.refusesTransaction(logId, pending, answer)) return;
+    if (
+      producerId >= 0 &&
+      this.answerFromProducerState(logId, pending, answer, nowMs, isTransactional)
+    ) {
+      return;
+    }
     const { partitions } = this.parts;
     const baseOffset = partitions.logEndOffset(logId);
     const end = baseOffset + batch.lastOffsetDelta + 1;
@@ -139,6 +149,7 @@ export class Admission {
         baseOffset,
         timestamp,
         nowMs,
+        isTransactional,
       );
     }
     partitions.appended(logId, end);
@@ -170,9 +181,30 @@ export class Admission {
       codecRefusal(batch.attributes, version) ??
       sizeRefusal(table.word(row, Inspect.length), config) ??
       timestampRefusal(batch.baseTimestamp, batch.maxTimestamp, config, nowMs) ??
-      producerRefusal(batch.producerId) ??
-      transactionRefusal(batch)
+      producerRefusal(batch.producerId)
     );
+  }
+
+  /**
+   * A batch may go on with a transaction that is open, or begin one that the coordinator knows of.
+   * True: it was refused.
+   */
+  private refusesTransaction(
+    logId: LogId,
+    pending: PendingProduce,
+    answer: PartitionAnswer,
+  ): boolean {
+    const { producerEpoch, producerId } = this.batch;
+    if (pending.transactionalId === null) {
+      const message = "a transactional batch in a request without a transactional id";
+      refuse(pending, answer, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message);
+      return true;
+    }
+    if (pending.verified?.has(logId) === true || !this.parts.verifiesPartitions()) return false;
+    if (this.parts.producers.isInTransaction(logId, producerId, producerEpoch)) return false;
+    const message = "the partition was not added to the producer's transaction";
+    refuse(pending, answer, ErrorCode.INVALID_TXN_STATE, message);
+    return true;
   }
 
   /** True when the producer's state already has the answer: a duplicate, or a refusal. */
@@ -181,6 +213,7 @@ export class Admission {
     pending: PendingProduce,
     answer: PartitionAnswer,
     nowMs: Millis,
+    isTransactional: boolean,
   ): boolean {
     const { batch } = this;
     const verdict = this.parts.producers.admit(
@@ -190,6 +223,8 @@ export class Admission {
       batch.baseSequence,
       batch.lastOffsetDelta,
       nowMs,
+      isTransactional,
+      isTransactional && pending.call.version >= IMPLICIT_ADD_VERSION,
     );
     switch (verdict.kind) {
       case "accept":
@@ -239,15 +274,4 @@ export class Admission {
       untilWritten.add(logId, end, pending, answer);
     }
   }
-}
-
-const TRANSACTIONAL_BIT = 0x10;
-
-/** No transaction can be open on this broker yet, so nothing may claim to belong to one. */
-function transactionRefusal(batch: BatchView): Refusal | null {
-  if ((batch.attributes & TRANSACTIONAL_BIT) === 0) return null;
-  return {
-    errorCode: ErrorCode.INVALID_TXN_STATE,
-    message: "the producer has no open transaction",
-  };
 }

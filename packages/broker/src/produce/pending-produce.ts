@@ -10,6 +10,10 @@ export interface PendingProduce {
   /** -1: all in-sync replicas, 0: none, 1: the leader's write. */
   readonly acks: number;
   readonly response: ProduceResponse;
+  /** Null: nothing in the request may be transactional. */
+  readonly transactionalId: string | null;
+  /** Logs in which a transaction may begin with this request; null: nobody was asked. */
+  readonly verified: ReadonlySet<number> | null;
   /** Monotonic milliseconds. */
   readonly deadlineMs: number;
   /** Its slot among the requests that wait, or -1. */

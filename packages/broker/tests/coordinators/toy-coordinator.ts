@@ -84,6 +84,7 @@ export class ToyCoordinator {
       arena: this.io.arena,
       logs: this.io.logs,
       partitions: this.table,
+      transactionWritten: () => {},
       limitsOf: () => this.limits,
       flushSoon: () => {},
     });
