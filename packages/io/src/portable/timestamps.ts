@@ -17,7 +17,7 @@ export interface TimestampHit {
 }
 
 /** A batch was inspected before it was stored; this only stops a runaway. */
-const INFLATED_BYTES_MAX = 2 ** 30;
+const INFLATED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** See `LogStore.findTimestamp`. Batches that end below are skipped by their header. */
 export function firstAtOrAfter(
