@@ -70,8 +70,15 @@ pub(crate) fn wall_ms() -> i64 {
 impl Writer<'_> {
     /// Writes the rows of one log. On a fault, what was written before it stays written.
     pub(crate) fn write_rows(&mut self, log: &Arc<Log>, rows: &mut [Row]) -> Result<(), Fault> {
+        // One look at the settings for the whole pass: they may change at any moment, and every
+        // row must either be flushed or be called durable.
+        let config = log.lock().config;
+        if config.durability == Durability::Fsync {
+            self.flush_page_cached(log)
+                .map_err(|error| Fault::write(&log.name(), &error))?;
+        }
         let before = log.written_end();
-        let result = self.write_runs(log, rows);
+        let result = self.write_runs(log, rows, &config);
         let end_offset = log.written_end();
         if end_offset > before {
             if rows
@@ -83,7 +90,7 @@ impl Writer<'_> {
                     end_offset,
                 });
             }
-            if log.lock().config.durability == Durability::PageCache {
+            if config.durability == Durability::PageCache {
                 log.set_durable_end(end_offset);
                 self.core.sink.event(Event::Durable {
                     log: log.id,
@@ -94,8 +101,13 @@ impl Writer<'_> {
         result
     }
 
-    fn write_runs(&mut self, log: &Arc<Log>, rows: &mut [Row]) -> Result<(), Fault> {
-        let config = log.lock().config;
+    fn write_runs(
+        &mut self,
+        log: &Arc<Log>,
+        rows: &mut [Row],
+        config: &LogConfig,
+    ) -> Result<(), Fault> {
+        let durability = config.durability;
         let mut next_offset = log.written_end();
         let mut place = self
             .place(log)
@@ -107,24 +119,34 @@ impl Writer<'_> {
                 Ok(header) => header,
                 Err(fault) => {
                     // The rows before it are good and have their offsets.
-                    self.write_run(log, place.as_ref(), &mut rows[run_start..index], &placed)?;
+                    self.write_run(
+                        log,
+                        place.as_ref(),
+                        (&mut rows[run_start..index], &placed),
+                        durability,
+                    )?;
                     return Err(fault);
                 }
             };
             let fits = place.as_ref().is_some_and(|place| {
                 fits(
                     place,
-                    &config,
+                    config,
                     &header,
                     index - run_start,
                     rows[index].row.now_ms,
                 )
             });
             if !fits {
-                self.write_run(log, place.as_ref(), &mut rows[run_start..index], &placed)?;
+                self.write_run(
+                    log,
+                    place.as_ref(),
+                    (&mut rows[run_start..index], &placed),
+                    durability,
+                )?;
                 placed.clear();
                 run_start = index;
-                let rolled = self.roll(log, header.base_offset);
+                let rolled = self.roll(log, header.base_offset, durability);
                 let segment =
                     rolled.map_err(|error| self.write_fault(log, "a new segment", &error))?;
                 let created_ms = wall_ms();
@@ -146,7 +168,12 @@ impl Writer<'_> {
             }
             next_offset = header.next_offset();
         }
-        self.write_run(log, place.as_ref(), &mut rows[run_start..], &placed)
+        self.write_run(
+            log,
+            place.as_ref(),
+            (&mut rows[run_start..], &placed),
+            durability,
+        )
     }
 
     /// Where the log's next batch goes; None where it has no segment yet.
@@ -184,8 +211,8 @@ impl Writer<'_> {
         &mut self,
         log: &Arc<Log>,
         place: Option<&Place>,
-        rows: &mut [Row],
-        placed: &[Placed],
+        (rows, placed): (&mut [Row], &[Placed]),
+        durability: Durability,
     ) -> Result<(), Fault> {
         let (Some(place), Some(first), Some(last)) = (place, placed.first(), placed.last()) else {
             return Ok(());
@@ -220,7 +247,7 @@ impl Writer<'_> {
             let _ = file.truncate(from);
             return Err(self.write_fault(log, "write", &error));
         }
-        self.commit_run(log, place, file, placed);
+        self.commit_run(log, place, file, (placed, durability));
         Ok(())
     }
 
@@ -229,7 +256,7 @@ impl Writer<'_> {
         log: &Arc<Log>,
         place: &Place,
         file: Arc<dyn VfsFile>,
-        placed: &[Placed],
+        (placed, durability): (&[Placed], Durability),
     ) {
         let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
             return;
@@ -270,9 +297,9 @@ impl Writer<'_> {
         segment.add_verified(from, to);
         segment.set_bytes(to);
         log.set_written_end(end_offset);
-        let durability = inner.config.durability;
-        if durability == Durability::Fsync {
-            self.note_load(log, &mut inner, segment, &file, (from, to));
+        match durability {
+            Durability::Fsync => self.note_load(log, &mut inner, segment, &file, (from, to)),
+            Durability::PageCache => inner.page_cached = true,
         }
         drop(inner);
         self.core
@@ -309,7 +336,15 @@ impl Writer<'_> {
     }
 
     /// Ends the active segment, if any, and begins one at `base_offset`.
-    pub(crate) fn roll(&mut self, log: &Arc<Log>, base_offset: i64) -> io::Result<Arc<Segment>> {
+    pub(crate) fn roll(
+        &mut self,
+        log: &Arc<Log>,
+        base_offset: i64,
+        durability: Durability,
+    ) -> io::Result<Arc<Segment>> {
+        if durability == Durability::Fsync {
+            self.flush_page_cached(log)?;
+        }
         let old = log.lock().active_segment().cloned();
         let folder = log.folder(&self.core.directory);
         let mut new_folder = false;
@@ -331,11 +366,12 @@ impl Writer<'_> {
                 _ => {}
             }
         }
-        let mut inner = log.lock();
-        if inner.config.preallocate {
+        let config = log.lock().config;
+        if config.preallocate {
             // Advice: without the blocks the segment is merely slower.
-            let _ = file.allocate(0, inner.config.segment_bytes);
+            let _ = file.allocate(0, config.segment_bytes);
         }
+        let mut inner = log.lock();
         if let Some(old) = old {
             inner.unsealed.push(old.base_offset);
             let log = Arc::clone(log);
@@ -343,7 +379,6 @@ impl Writer<'_> {
         }
         inner.segments.push(Arc::clone(&segment));
         inner.active = Some(Box::new(Active::new(base_offset, wall_ms())));
-        let durability = inner.config.durability;
         drop(inner);
         if durability == Durability::Fsync {
             self.dirty_segment(log, &segment, file, new_folder);
@@ -486,7 +521,9 @@ fn fits(
         Some(first) if first >= 0 && header.max_timestamp >= 0 => header.max_timestamp - first,
         _ => now_ms.saturating_sub(place.created_ms),
     };
-    let old = waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+    // Jitter that eats the whole time up would give every batch a segment of its own.
+    let lasts_ms = config.segment_ms.saturating_sub(config.segment_jitter_ms);
+    let old = waited > lasts_ms.max(1);
     // The index is looked at once for a run: rows of the run add at most an entry each.
     let index_full = place.index_full && rows_before == 0;
     end <= config.segment_bytes && !old && !index_full

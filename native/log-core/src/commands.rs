@@ -1,7 +1,6 @@
 //! Commands that change which bytes a log has, carried out by the writer in queue order.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -32,6 +31,9 @@ fn failed(log: &Log, error: &io::Error) -> StoreError {
 impl Writer<'_> {
     pub(crate) fn execute(&mut self, request: u64, id: LogId, command: Command) {
         let core = self.core;
+        if matches!(command, Command::Remove { .. }) && core.opens.remove_after(core, request, id) {
+            return;
+        }
         let log = match core.check_open().and_then(|()| core.known_log(id)) {
             Ok(log) => log,
             Err(error) => return core.complete(request, Err(error)),
@@ -57,14 +59,14 @@ impl Writer<'_> {
             );
         }
         if let Command::Remove { .. } = command {
-            let (reply, folder) = match self.remove(&log) {
-                Ok(folder) => (Ok(Reply::Done), folder),
+            let (reply, job) = match self.remove(&log) {
+                Ok(job) => (Ok(Reply::Done), job),
                 Err(error) => (Err(error), None),
             };
             core.janitor.push(Chore::Persist {
                 request,
                 reply,
-                folder,
+                job,
             });
             return;
         }
@@ -97,7 +99,7 @@ impl Writer<'_> {
                 core.janitor.push(Chore::Persist {
                     request,
                     reply,
-                    folder: None,
+                    job: None,
                 });
             }
             other => core.complete(request, other),
@@ -197,7 +199,8 @@ impl Writer<'_> {
         self.delete_segments(log, segments.into_iter().rev().collect(), delay)?;
         log.set_written_end(base);
         log.set_durable_end(base);
-        self.roll(log, base)?;
+        let durability = log.lock().config.durability;
+        self.roll(log, base, durability)?;
         self.barrier();
         // Logs that do not wait for syncs have no flush that would have covered the folder.
         self.core.vfs.fsync_dir(&log.folder(&self.core.directory))?;
@@ -338,7 +341,8 @@ impl Writer<'_> {
             let active = load_active(self.core, log, &segment).map_err(|e| failed(log, &e))?;
             log.lock().active = Some(Box::new(active));
         }
-        self.roll(log, log.written_end())
+        let durability = log.lock().config.durability;
+        self.roll(log, log.written_end(), durability)
             .map_err(|error| failed(log, &error))?;
         self.barrier();
         self.core.check_open()
@@ -468,8 +472,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Gives the renamed folder, if there is one, and the delay after which it may go.
-    fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(PathBuf, u64)>, StoreError> {
+    /// Gives the deletion of the renamed folder, if there is one, and its delay.
+    fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(Job, u64)>, StoreError> {
         self.settle(log);
         let small_files = log.small_files.lock();
         let _small_files = small_files.unwrap_or_else(PoisonError::into_inner);
@@ -493,28 +497,35 @@ impl Writer<'_> {
             &log.topic_id,
             unique,
         ));
-        let mut renamed = None;
-        match self.core.vfs.rename(&folder, &deleted) {
+        let renamed = match self.core.vfs.rename(&folder, &deleted) {
             Ok(()) => {
-                let synced = self.core.vfs.fsync_dir(&self.core.directory);
-                synced.map_err(|error| failed(log, &error))?;
-                let delay = if self.core.space.is_low() { 0 } else { delay };
-                renamed = Some((deleted, delay));
+                if let Err(error) = self.core.vfs.fsync_dir(&self.core.directory) {
+                    self.core.sync_failed("the data directory", &error);
+                    return Err(failed(log, &error));
+                }
+                true
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => {
                 // Nothing has changed its name; what was opened stays open.
                 log.lock().status = Status::Offline(StoreCode::WriteFailed);
                 return Err(failed(log, &error));
             }
-        }
+        };
         self.core.logs_mut().remove(&log.id);
-        for segment in segments {
+        // Whoever holds one of them from here on is sending it.
+        log.lock().segments.clear();
+        for segment in &segments {
             segment.set_deleted();
             self.core.files.forget(segment.key);
         }
         self.core.indexes.forget_log(log.id);
-        Ok(renamed)
+        let delay = if self.core.space.is_low() { 0 } else { delay };
+        let job = Job::Folder {
+            path: deleted,
+            segments: Some(segments),
+        };
+        Ok(renamed.then_some((job, delay)))
     }
 }
 

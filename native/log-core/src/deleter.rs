@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::log::Segment;
+use crate::names::{LOG, parse_segment_file};
 use crate::vfs::{OpenMode, Vfs};
 
 const STEP_BYTES: u64 = 64 << 20;
@@ -20,8 +21,11 @@ pub enum Job {
         paths: Vec<PathBuf>,
         segment: Option<Arc<Segment>>,
     },
-    /// A folder with all that is in it.
-    Folder(PathBuf),
+    /// A folder with all that is in it. None: nobody of this run can be reading its files.
+    Folder {
+        path: PathBuf,
+        segments: Option<Vec<Arc<Segment>>>,
+    },
 }
 
 #[derive(Default)]
@@ -92,17 +96,21 @@ pub fn run(vfs: &dyn Vfs, queue: &DeleteQueue) {
     while let Some(job) = queue.take() {
         match job {
             Job::Files { paths, segment } => {
-                // A pin is a reader that is being sent these bytes: cut nothing away from it.
-                let is_pinned = segment.is_some_and(|segment| Arc::strong_count(&segment) > 1);
+                let is_pinned = segment.is_some_and(|segment| is_pinned(&segment));
                 for path in paths {
                     let _ = delete_file(vfs, queue, &path, !is_pinned);
                 }
             }
-            Job::Folder(path) => {
-                let _ = delete_folder(vfs, queue, &path);
+            Job::Folder { path, segments } => {
+                let _ = delete_folder(vfs, queue, &path, segments.as_deref());
             }
         }
     }
+}
+
+/// A pin is a reader that is being sent these bytes: cut nothing away from it.
+fn is_pinned(segment: &Arc<Segment>) -> bool {
+    Arc::strong_count(segment) > 1
 }
 
 fn delete_file(vfs: &dyn Vfs, queue: &DeleteQueue, path: &Path, cut: bool) -> io::Result<()> {
@@ -122,14 +130,57 @@ fn delete_file(vfs: &dyn Vfs, queue: &DeleteQueue, path: &Path, cut: bool) -> io
     vfs.unlink(path)
 }
 
-fn delete_folder(vfs: &dyn Vfs, queue: &DeleteQueue, path: &Path) -> io::Result<()> {
+fn delete_folder(
+    vfs: &dyn Vfs,
+    queue: &DeleteQueue,
+    path: &Path,
+    segments: Option<&[Arc<Segment>]>,
+) -> io::Result<()> {
     for entry in vfs.read_dir(path)? {
         if !entry.is_dir {
-            delete_file(vfs, queue, &path.join(entry.name), true)?;
+            let cut = segments.is_none_or(|segments| {
+                let file = parse_segment_file(&entry.name).filter(|(_, kind)| *kind == LOG);
+                // Files of segments that went before the log are not among them.
+                file.is_some_and(|(base_offset, _)| {
+                    let mut its = segments.iter();
+                    its.any(|segment| segment.base_offset == base_offset && !is_pinned(segment))
+                })
+            });
+            delete_file(vfs, queue, &path.join(entry.name), cut)?;
         }
         if queue.is_closed() {
             return Ok(());
         }
     }
     vfs.rmdir(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::SimVfs;
+
+    fn folder_of_one(vfs: &SimVfs) -> Arc<dyn crate::vfs::VfsFile> {
+        vfs.mkdir(Path::new("/gone-delete")).expect("a folder");
+        let path = Path::new("/gone-delete/00000000000000000000.log");
+        let file = vfs.open(path, OpenMode::Create).expect("a file");
+        file.truncate(STEP_BYTES + 1).expect("its length");
+        file
+    }
+
+    #[test]
+    fn a_removed_log_is_not_cut_under_its_readers() {
+        let path = Path::new("/gone-delete");
+        let queue = DeleteQueue::default();
+        for (pinned, left) in [(true, STEP_BYTES + 1), (false, 1)] {
+            let vfs = SimVfs::default();
+            let file = folder_of_one(&vfs);
+            let segment = Arc::new(Segment::new(0, 1, STEP_BYTES + 1));
+            let pin = pinned.then(|| Arc::clone(&segment));
+            delete_folder(&vfs, &queue, path, Some(&[segment])).expect("deleted");
+            assert_eq!(file.len().expect("still open"), left);
+            assert!(vfs.files().is_empty());
+            drop(pin);
+        }
+    }
 }

@@ -146,7 +146,9 @@ pub fn open_directory(
     // From here on a stop without a checkpoint is a crash.
     write_checkpoint(&core, false)?;
     for folder in listing.removed {
-        core.deletes.push(Job::Folder(directory.join(folder)), 0);
+        let path = directory.join(folder);
+        let segments = None;
+        core.deletes.push(Job::Folder { path, segments }, 0);
     }
     Ok((core, description))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,9 +36,9 @@ pub enum Chore {
     Persist {
         request: u64,
         reply: Result<Reply, StoreError>,
-        /// A folder that may go once the checkpoint no longer names its log: before that, a
+        /// Deletes a folder that may go once the checkpoint no longer names its log: before that, a
         /// crash would make a log without its data of it.
-        folder: Option<(PathBuf, u64)>,
+        job: Option<(Job, u64)>,
     },
 }
 
@@ -120,15 +120,15 @@ fn persisted(core: &Core, chore: Chore, written: &Result<(), StoreError>) {
     let Chore::Persist {
         request,
         reply,
-        folder,
+        job,
     } = chore
     else {
         return;
     };
     if written.is_ok()
-        && let Some((folder, delay_ms)) = folder
+        && let Some((job, delay_ms)) = job
     {
-        core.deletes.push(Job::Folder(folder), delay_ms);
+        core.deletes.push(job, delay_ms);
     }
     core.complete(request, written.clone().and(reply));
 }

@@ -134,6 +134,9 @@ pub struct Inner {
     pub epochs: Vec<(i32, i64)>,
     pub epochs_changed: bool,
     pub corrupt: Vec<Range>,
+    /// Something was written that nobody has to flush, since the log left that to the operating
+    /// system: to be flushed once it no longer does.
+    pub page_cached: bool,
     /// Everything below is fsynced.
     pub synced: Option<Point>,
     /// What a checkpoint may say: synced, and the index files reach it.
@@ -184,6 +187,7 @@ impl Log {
                 epochs: Vec::new(),
                 epochs_changed: false,
                 corrupt: Vec::new(),
+                page_cached: false,
                 synced: None,
                 recovery: None,
                 unsealed: Vec::new(),

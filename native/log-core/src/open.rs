@@ -1,5 +1,7 @@
 //! Opens logs: looks at their folders, recovers what a crash left, makes them ready to serve.
 
+mod queue;
+
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -19,12 +21,12 @@ use crate::names::{
 };
 use crate::recover::{Known, ListedSegment, Recovered, recover};
 use crate::scan::{Found, Scanner};
-use crate::tasks::{Taken, TaskQueue};
 use crate::vfs::{OpenMode, read_file, write_file};
+
+pub use queue::{OpenQueue, run};
 
 /// Logs are recovered by so many threads.
 const OPEN_THREADS: usize = 4;
-const OPENS_MAX: usize = 65_536;
 const SMALL_TEXT_BYTES_MAX: u64 = 16 << 20;
 
 /// What is known about a log from the checkpoint, the marks, or its former self.
@@ -34,47 +36,6 @@ struct Prior {
     /// Files are as a clean stop left them.
     clean: bool,
     same_boot: bool,
-}
-
-/// Requests to open logs; one at a time, each with threads of its own.
-pub struct OpenQueue {
-    tasks: TaskQueue<(u64, Vec<LogSpec>)>,
-}
-
-impl Default for OpenQueue {
-    fn default() -> OpenQueue {
-        OpenQueue {
-            tasks: TaskQueue::new(OPENS_MAX),
-        }
-    }
-}
-
-impl OpenQueue {
-    /// Answers the request itself where too many are waiting.
-    pub fn push(&self, core: &Core, request: u64, specs: Vec<LogSpec>) {
-        if self.tasks.push((request, specs)).is_err() {
-            let text = "too many requests to open logs are waiting";
-            core.complete(request, Err(StoreError::new("OVERLOADED", text)));
-        }
-    }
-
-    pub fn close(&self) {
-        self.tasks.close();
-    }
-
-    pub fn wait_idle(&self) {
-        self.tasks.wait_idle();
-    }
-}
-
-/// The opening thread.
-pub fn run(core: &Core) {
-    while let Taken::Task((request, specs)) = core.opens.tasks.take(None) {
-        let result = core.check_open().and_then(|()| open_logs(core, &specs));
-        core.complete(request, result);
-        core.sink.burst_end();
-        core.opens.tasks.finished();
-    }
 }
 
 /// Opens all logs, or none where one of them cannot be opened.

@@ -1,16 +1,19 @@
 //! Files around the segment that is written to: its folder, its index files.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::active_index::{ActiveIndex, Unwritten};
 use crate::append::wall_ms;
 use crate::batch::{BATCH_HEADER_BYTES, BatchHeader};
-use crate::checkpoint::{parse_partition_metadata, partition_metadata};
+use crate::checkpoint::{Point, parse_partition_metadata, partition_metadata};
 use crate::core::Core;
+use crate::flush::{Dirty, DirtyPart};
 use crate::index::{TIME_ENTRY_BYTES, TimeEntries};
 use crate::log::{Active, Log, Segment};
 use crate::names::{INDEX, LOG, PARTITION_METADATA, TIME_INDEX};
 use crate::vfs::{OpenMode, read_exact, read_file, write_all};
+use crate::writer::Writer;
 
 /// Makes the log's folder with the file that says whose it is. True: neither is synced yet.
 pub(crate) fn make_folder(core: &Core, log: &Log) -> io::Result<bool> {
@@ -111,5 +114,51 @@ pub(crate) fn remove_index_files(core: &Core, log: &Log, base_offset: i64) {
         let _ = core
             .vfs
             .unlink(&log.segment_path(&core.directory, base_offset, extension));
+    }
+}
+
+impl Writer<'_> {
+    /// Hands over what was written while nobody had to flush it: its durable end passes over
+    /// these bytes as soon as anything behind them is flushed.
+    pub(crate) fn flush_page_cached(&mut self, log: &Arc<Log>) -> io::Result<()> {
+        let (segments, end) = {
+            let mut inner = log.lock();
+            let Some(active) = inner.active_segment().filter(|_| inner.page_cached) else {
+                inner.page_cached = false;
+                return Ok(());
+            };
+            let end = Point {
+                offset: log.written_end(),
+                segment_base: active.base_offset,
+                position: active.bytes(),
+            };
+            let unsynced = inner.segments.iter().filter(|segment| {
+                let base = segment.base_offset;
+                base == end.segment_base || inner.unsealed.contains(&base)
+            });
+            (unsynced.cloned().collect::<Vec<_>>(), end)
+        };
+        let mut parts = Vec::with_capacity(segments.len());
+        for segment in segments {
+            let file = self.core.segment_file(log, &segment)?;
+            parts.push(DirtyPart {
+                from: 0,
+                to: segment.bytes(),
+                segment,
+                file,
+                ahead: false,
+            });
+        }
+        self.dirty.push(Dirty {
+            log: Arc::clone(log),
+            end,
+            parts,
+            rows: 0,
+            bytes: 0,
+            new_segment: true,
+            new_folder: true,
+        });
+        log.lock().page_cached = false;
+        Ok(())
     }
 }
