@@ -91,7 +91,10 @@ const bunSuite = (name: string, folders: string[], flags: string[] = []): Suite 
   },
 });
 
-const packageTests = readdirSync(join(root, "packages")).map((name) => `packages/${name}/tests`);
+const simulatorTests = "packages/simulator/tests";
+const packageTests = readdirSync(join(root, "packages"))
+  .map((name) => `packages/${name}/tests`)
+  .filter((folder) => folder !== simulatorTests);
 
 const suites: readonly Suite[] = [
   {
@@ -120,6 +123,7 @@ const suites: readonly Suite[] = [
     },
   },
   bunSuite("fuzz", ["tests/fuzz"], ["--timeout", "120000"]),
+  bunSuite("sim", [simulatorTests], ["--timeout", "300000"]),
   bunSuite("cli", ["tests/cli"], ["--timeout", "60000"]),
   bunSuite("crash", ["tests/crash"], ["--timeout", "300000"]),
   bunSuite("conformance", ["tests/conformance"], ["--timeout", "600000"]),

@@ -1,0 +1,20 @@
+import type { History } from "../history.ts";
+import { checkAcknowledged } from "./acknowledged.ts";
+import { checkCommittedReads } from "./committed-reads.ts";
+import { checkEpochs } from "./epochs.ts";
+import { checkOffsets } from "./offsets.ts";
+import { checkTransactions } from "./transactions.ts";
+import { checkWatermarks } from "./watermarks.ts";
+
+/** Judges a whole run; says what is wrong, a line each. */
+export type Checker = (history: History) => string[];
+
+/** Every checker by its name. */
+export const checkers: Readonly<Record<string, Checker>> = {
+  acknowledged: checkAcknowledged,
+  watermarks: checkWatermarks,
+  offsets: checkOffsets,
+  epochs: checkEpochs,
+  committedReads: checkCommittedReads,
+  transactions: checkTransactions,
+};

@@ -1,0 +1,138 @@
+import type { Uuid } from "@mantou/base";
+
+/** A partition of one life of a topic: `<topic id>/<partition>`. */
+export type Where = string;
+
+export const whereOf = (topicId: Uuid, partition: number): Where => `${topicId}/${partition}`;
+
+/** A batch as a reader got it. The same batch is the same object, whoever read it. */
+export interface SeenBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly leaderEpoch: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly isTransactional: boolean;
+  /** Set for a transaction marker. */
+  readonly marker: "commit" | "abort" | null;
+  readonly isControl: boolean;
+  /** Values are unique in a run; null is a tombstone. */
+  readonly records: readonly SeenRecord[];
+  readonly checksum: number;
+}
+
+export interface SeenRecord {
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+}
+
+/** One record on its way, as its producer knows it. Its producer changes it as it learns more. */
+export interface Send {
+  readonly value: string;
+  readonly key: string | null;
+  readonly where: Where;
+  /** Which producer, and its how manyeth record for this partition. */
+  readonly by: string;
+  readonly order: number;
+  readonly acks: -1 | 0 | 1;
+  /** Idempotent: the record must not be there twice. */
+  readonly isExact: boolean;
+  readonly transaction: Transaction | null;
+  /** `refused`: the broker said that it was not and will not be written. */
+  outcome: "open" | "acked" | "refused";
+  /** Set where the broker has told it. */
+  offset: number | null;
+}
+
+/** One transaction, as its producer knows it. */
+export interface Transaction {
+  readonly by: string;
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly sends: Send[];
+  /** Offsets that were to be committed with it: `<group>/<where>` to offset. */
+  readonly offsets: Map<string, number>;
+  /** Answered; `unknown`: the end was asked for, and no answer has come, or none was asked for. */
+  outcome: "unknown" | "committed" | "aborted";
+  /** The end that was asked for last. */
+  asked: "commit" | "abort" | null;
+}
+
+/** One partition's part of one fetch answer. */
+export interface Read {
+  readonly by: string;
+  readonly where: Where;
+  readonly isCommitted: boolean;
+  readonly from: number;
+  /** The reader's position afterwards. */
+  readonly next: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  readonly batches: readonly SeenBatch[];
+  /** What the reader made of it: for read_committed without what the answer says is aborted. */
+  readonly delivered: readonly SeenRecord[];
+}
+
+/** DeleteRecords, as asked for. */
+export interface Trim {
+  readonly where: Where;
+  readonly offset: number;
+  isAcked: boolean;
+}
+
+/** A topic in one life. */
+export interface TopicLife {
+  readonly name: string;
+  readonly topicId: Uuid;
+  partitions: number;
+  /** Records are acknowledged before they are flushed: nothing is promised. */
+  readonly isPageCache: boolean;
+  readonly isCompacted: boolean;
+  /** Somebody has asked to delete it. */
+  isDoomed: boolean;
+  /** The deletion was acknowledged. */
+  isDeleted: boolean;
+}
+
+/** What a partition holds at the end. */
+export interface FinalLog {
+  readonly where: Where;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly lastStableOffset: number;
+  readonly batches: readonly SeenBatch[];
+  /** Read with read_committed. */
+  readonly committed: readonly SeenRecord[];
+}
+
+/** A partition's leader epoch in one life of the broker. */
+export interface EpochSeen {
+  readonly where: Where;
+  readonly life: number;
+  readonly epoch: number;
+}
+
+/** Everything that clients and the machine have seen. Checkers judge it; it judges nothing. */
+export class History {
+  readonly sends: Send[] = [];
+  readonly transactions: Transaction[] = [];
+  readonly reads: Read[] = [];
+  readonly trims: Trim[] = [];
+  readonly epochs: EpochSeen[] = [];
+  readonly topics = new Map<Uuid, TopicLife>();
+  readonly final = new Map<Where, FinalLog>();
+
+  topicOf(where: Where): TopicLife | undefined {
+    return this.topics.get(where.slice(0, where.lastIndexOf("/")) as Uuid);
+  }
+
+  /** A name for people. */
+  say(where: Where): string {
+    const topic = this.topicOf(where);
+    return `${topic?.name ?? "?"}-${where.slice(where.lastIndexOf("/") + 1)}`;
+  }
+}

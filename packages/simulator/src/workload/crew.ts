@@ -1,0 +1,48 @@
+import type { Prng } from "@mantou/base";
+import type { Actor, World } from "../actor.ts";
+import type { Admin, StandingTopic } from "./admin.ts";
+import { AssignedConsumer } from "./consumer.ts";
+import { KnobTurner } from "./knob-turner.ts";
+import { PlainProducer } from "./plain-producer.ts";
+import { IdempotentProducer } from "./producer.ts";
+import { Trimmer } from "./trimmer.ts";
+
+/** The broker's settings in a run: bounds low enough to be met. */
+export const SETTINGS: Readonly<Record<string, string>> = {
+  "num.partitions": "2",
+  "max.incremental.fetch.session.cache.slots": "3",
+  "log.retention.ms": "-1",
+};
+
+export const STANDING_TOPICS: readonly StandingTopic[] = [
+  { name: "plain", partitions: 2, configs: {} },
+  { name: "small", partitions: 1, configs: { "segment.bytes": "1048576" } },
+  { name: "trimmed", partitions: 1, configs: {} },
+];
+
+/** Who is at work in a run. New workloads are added here. */
+export function crew(world: World, admin: Admin, prng: Prng): Actor[] {
+  const actors: Actor[] = [];
+  const seed = (): number => prng.u32();
+  /** An actor that may crash, with whoever follows it. */
+  const mortal = (name: string, make: (name: string, seed: number) => Actor): void => {
+    const born = (life: number, ownSeed: number): Actor => {
+      const actor = make(life === 0 ? name : `${name}.${life}`, ownSeed);
+      actor.successor = (next) => born(life + 1, next);
+      return actor;
+    };
+    actors.push(born(0, seed()));
+  };
+  const producers = prng.between(1, 3);
+  for (let index = 0; index < producers; index += 1) {
+    mortal(`producer-${index}`, (name, own) => new IdempotentProducer(world, name, own));
+  }
+  const consumers = prng.between(2, 4);
+  for (let index = 0; index < consumers; index += 1) {
+    mortal(`consumer-${index}`, (name, own) => new AssignedConsumer(world, name, own));
+  }
+  const everything = () => [...world.standing.values(), ...admin.passing];
+  actors.push(new PlainProducer(world, "plain-producer", seed(), everything));
+  actors.push(new KnobTurner(world, "knob-turner", seed()), new Trimmer(world, "trimmer", seed()));
+  return actors;
+}
