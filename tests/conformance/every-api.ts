@@ -7,6 +7,10 @@ import { recordOf } from "./raw-requests.ts";
 const TOPIC_RESOURCE = 2;
 const topicResource = (name: string) => ({ resourceType: TOPIC_RESOURCE, resourceName: name });
 
+/** A subscription of the embedded consumer protocol, version 0, to nothing. */
+const NO_SUBSCRIPTION = new Uint8Array(10);
+const ANOTHER_MEMBER = { groupId: "g", generationId: 1, memberId: "m" };
+
 type Requests = Readonly<
   Record<string, (topic: string, topicId: Uuid, version: number) => Readonly<object>>
 >;
@@ -80,6 +84,43 @@ const requests: Requests = {
   DescribeProducers: (name) => ({ topics: [{ name, partitionIndexes: [0] }] }),
   ListConfigResources: () => ({ resourceTypes: [] }),
   DescribeTopicPartitions: (name) => ({ topics: [{ name }] }),
+  JoinGroup: (name, _id, version) => ({
+    ...{ groupId: `${name}-${version}`, memberId: "", sessionTimeoutMs: 6000 },
+    ...(version >= 1 ? { rebalanceTimeoutMs: 6000 } : {}),
+    ...{ protocolType: "consumer", protocols: [{ name: "range", metadata: NO_SUBSCRIPTION }] },
+  }),
+  SyncGroup: () => ({ ...ANOTHER_MEMBER, assignments: [] }),
+  Heartbeat: () => ANOTHER_MEMBER,
+  LeaveGroup: (_name, _id, version) =>
+    version < 3
+      ? { groupId: "g", memberId: "m" }
+      : { groupId: "g", members: [{ memberId: "m", groupInstanceId: null }] },
+  OffsetCommit: (name, topicId, version) => ({
+    ...{ groupId: "g", generationIdOrMemberEpoch: -1, memberId: "" },
+    topics: [
+      {
+        ...(version < 10 ? { name } : { topicId }),
+        partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "m" }],
+      },
+    ],
+  }),
+  OffsetFetch: (name, topicId, version) => {
+    const topics = [{ ...(version < 10 ? { name } : { topicId }), partitionIndexes: [0] }];
+    return version < 8 ? { groupId: "g", topics } : { groups: [{ groupId: "g", topics }] };
+  },
+  OffsetDelete: (name) => ({
+    ...{ groupId: "g", topics: [{ name, partitions: [{ partitionIndex: 0 }] }] },
+  }),
+  ListGroups: () => ({}),
+  DescribeGroups: () => ({ groups: ["g"], includeAuthorizedOperations: false }),
+  DeleteGroups: () => ({ groupsNames: ["no-such-group"] }),
+  ConsumerGroupHeartbeat: (name) => ({
+    ...{ groupId: `${name}-c`, memberId: "AAAAAAAAAAAAAAAAAAAAAQ", memberEpoch: 0 },
+    ...{ rebalanceTimeoutMs: 6000, subscribedTopicNames: [name], topicPartitions: [] },
+  }),
+  ConsumerGroupDescribe: (name) => ({
+    ...{ groupIds: [`${name}-c`], includeAuthorizedOperations: true },
+  }),
 };
 
 /** Throws for an API that has none here: each that is served gets one. */

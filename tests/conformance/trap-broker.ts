@@ -25,7 +25,11 @@ export class TrapBroker {
 
   static async start(): Promise<TrapBroker> {
     const folder = temporaryFolder();
-    const broker = await BrokerProcess.start({ dataDirectory: folder.path });
+    const broker = await BrokerProcess.start({
+      dataDirectory: folder.path,
+      // The first member of a group need not wait for others (trap 18).
+      environment: { MANTOU_GROUP_INITIAL_REBALANCE_DELAY_MS: "0" },
+    });
     const client = await Client.connect({ brokers: broker.address });
     const connection = await Connection.open({ host: "127.0.0.1", port: broker.port });
     return new TrapBroker(folder, broker, client, connection);

@@ -2,47 +2,77 @@ import type { AnyApi, Api } from "@mantou/protocol";
 import {
   alterConfigsApi,
   apiVersionsApi,
+  consumerGroupDescribeApi,
+  consumerGroupHeartbeatApi,
   createPartitionsApi,
   createTopicsApi,
+  deleteGroupsApi,
   deleteRecordsApi,
   deleteTopicsApi,
   describeClusterApi,
   describeConfigsApi,
+  describeGroupsApi,
   describeLogDirsApi,
   describeProducersApi,
   describeQuorumApi,
   describeTopicPartitionsApi,
   fetchApi,
   findCoordinatorApi,
+  heartbeatApi,
   incrementalAlterConfigsApi,
   initProducerIdApi,
+  joinGroupApi,
+  leaveGroupApi,
   listConfigResourcesApi,
+  listGroupsApi,
   listOffsetsApi,
   metadataApi,
+  offsetCommitApi,
+  offsetDeleteApi,
+  offsetFetchApi,
   offsetForLeaderEpochApi,
   produceApi,
+  syncGroupApi,
 } from "@mantou/protocol";
 import { fetchRefusal } from "./fetch/fetch-answer.ts";
 import type { Handler, Outcome, ServedApi } from "./handler.ts";
 import { handleAlterConfigs } from "./handlers/alter-configs.ts";
 import { handleApiVersions } from "./handlers/api-versions.ts";
+import {
+  handleConsumerGroupDescribe,
+  refuseConsumerGroupDescribe,
+} from "./handlers/consumer-group-describe.ts";
+import {
+  handleConsumerGroupHeartbeat,
+  refuseConsumerGroupHeartbeat,
+} from "./handlers/consumer-group-heartbeat.ts";
 import { handleCreatePartitions } from "./handlers/create-partitions.ts";
 import { handleCreateTopics } from "./handlers/create-topics.ts";
+import { handleDeleteGroups, refuseDeleteGroups } from "./handlers/delete-groups.ts";
 import { handleDeleteRecords } from "./handlers/delete-records.ts";
 import { handleDeleteTopics } from "./handlers/delete-topics.ts";
 import { handleDescribeCluster } from "./handlers/describe-cluster.ts";
 import { handleDescribeConfigs } from "./handlers/describe-configs.ts";
+import { handleDescribeGroups, refuseDescribeGroups } from "./handlers/describe-groups.ts";
 import { handleDescribeLogDirs } from "./handlers/describe-log-dirs.ts";
 import { handleDescribeProducers } from "./handlers/describe-producers.ts";
 import { handleDescribeQuorum } from "./handlers/describe-quorum.ts";
 import { handleDescribeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
 import { handleFindCoordinator, refuseFindCoordinator } from "./handlers/find-coordinator.ts";
+import { handleHeartbeat, refuseHeartbeat } from "./handlers/heartbeat.ts";
 import { handleIncrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
 import { handleInitProducerId } from "./handlers/init-producer-id.ts";
+import { handleJoinGroup, refuseJoinGroup } from "./handlers/join-group.ts";
+import { handleLeaveGroup, refuseLeaveGroup } from "./handlers/leave-group.ts";
 import { handleListConfigResources } from "./handlers/list-config-resources.ts";
+import { handleListGroups, refuseListGroups } from "./handlers/list-groups.ts";
 import { handleListOffsets } from "./handlers/list-offsets.ts";
 import { handleMetadata } from "./handlers/metadata.ts";
+import { handleOffsetCommit, refuseOffsetCommit } from "./handlers/offset-commit.ts";
+import { handleOffsetDelete, refuseOffsetDelete } from "./handlers/offset-delete.ts";
+import { handleOffsetFetch, refuseOffsetFetch } from "./handlers/offset-fetch.ts";
 import { handleOffsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
+import { handleSyncGroup, refuseSyncGroup } from "./handlers/sync-group.ts";
 import * as refusals from "./refusals.ts";
 import type { Failure } from "./refusals.ts";
 
@@ -65,8 +95,8 @@ interface Limits {
 /** Ties an API to its handler; the types of the three must agree. */
 function serve<Request, Response, RequestInput, ResponseInput>(
   api: Api<Request, Response, RequestInput, ResponseInput>,
-  handle: Handler<Request, Response>,
-  refuse: (request: Request, failure: Failure, version: number) => Response,
+  handle: Handler<Request, ResponseInput>,
+  refuse: (request: Request, failure: Failure, version: number) => ResponseInput,
   limits: Limits = {},
 ): ServedEntry {
   return {
@@ -89,7 +119,16 @@ export const servedApis: readonly ServedEntry[] = [
   serve(fetchApi, stage, (_, { errorCode }) => fetchRefusal(errorCode)),
   serve(listOffsetsApi, handleListOffsets, refusals.refuseListOffsets),
   serve(metadataApi, handleMetadata, refusals.refuseMetadata),
+  serve(offsetCommitApi, handleOffsetCommit, refuseOffsetCommit),
+  serve(offsetFetchApi, handleOffsetFetch, refuseOffsetFetch),
   serve(findCoordinatorApi, handleFindCoordinator, refuseFindCoordinator),
+  // librdkafka before 2.11.0 takes no part in groups where version 0 is missing.
+  serve(joinGroupApi, handleJoinGroup, refuseJoinGroup),
+  serve(heartbeatApi, handleHeartbeat, refuseHeartbeat),
+  serve(leaveGroupApi, handleLeaveGroup, refuseLeaveGroup),
+  serve(syncGroupApi, handleSyncGroup, refuseSyncGroup),
+  serve(describeGroupsApi, handleDescribeGroups, refuseDescribeGroups),
+  serve(listGroupsApi, handleListGroups, refuseListGroups),
   serve(apiVersionsApi, handleApiVersions, (_, { errorCode }) => ({
     errorCode,
     apiKeys: [],
@@ -125,7 +164,9 @@ export const servedApis: readonly ServedEntry[] = [
     results: [],
   })),
   serve(createPartitionsApi, handleCreatePartitions, refusals.refuseCreatePartitions),
+  serve(deleteGroupsApi, handleDeleteGroups, refuseDeleteGroups),
   serve(incrementalAlterConfigsApi, handleIncrementalAlterConfigs, refusals.refuseAlterConfigs),
+  serve(offsetDeleteApi, handleOffsetDelete, refuseOffsetDelete),
   serve(describeQuorumApi, handleDescribeQuorum, (_, { errorCode, errorMessage }) => ({
     errorCode,
     errorMessage,
@@ -143,6 +184,8 @@ export const servedApis: readonly ServedEntry[] = [
     clusterAuthorizedOperations: -2147483648,
   })),
   serve(describeProducersApi, handleDescribeProducers, refusals.refuseDescribeProducers),
+  serve(consumerGroupHeartbeatApi, handleConsumerGroupHeartbeat, refuseConsumerGroupHeartbeat),
+  serve(consumerGroupDescribeApi, handleConsumerGroupDescribe, refuseConsumerGroupDescribe),
   serve(listConfigResourcesApi, handleListConfigResources, (_, { errorCode }) => ({
     throttleTimeMs,
     errorCode,
