@@ -3,6 +3,7 @@ import { EncodeError, Writer, encodeResponseHeader } from "@mantou/protocol";
 import type { Ambient } from "./ambient.ts";
 import type { Call } from "./handler.ts";
 import { ANSWER_BYTES_MAX } from "./limits.ts";
+import type { RequestMetrics } from "./metrics/request-metrics.ts";
 import type { PlanWriter } from "./plan-writer.ts";
 
 const WRITER_BYTES = 64 * 1024;
@@ -16,6 +17,7 @@ export class Answers {
   constructor(
     private readonly plan: PlanWriter,
     private readonly ambient: Ambient,
+    private readonly metrics: RequestMetrics | null = null,
   ) {}
 
   /** Encodes at the call's version, or at `version` (ApiVersions falls back to 0). */
@@ -36,6 +38,7 @@ export class Answers {
       return;
     }
     this.plan.respond(call.connection, call.generation, call.sequence, writer);
+    this.metrics?.answer(call, api, response);
     if (writer.bytes.length > WRITER_BYTES_KEPT) {
       this.writer = new Writer(WRITER_BYTES, ANSWER_BYTES_MAX);
     }

@@ -26,6 +26,8 @@ import { Retention } from "./drivers/retention.ts";
 import type { BrokerContext, Call, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage, Route } from "./handlers/produce.ts";
+import type { BrokerFigures } from "./metrics/figures.ts";
+import { BrokerWatch } from "./metrics/watch.ts";
 import type { StageParts } from "./stages.ts";
 import { assembleStages } from "./stages.ts";
 import type { Tick } from "./tick.ts";
@@ -71,6 +73,7 @@ export class Broker implements BrokerContext {
   private readonly produce: ProduceStage;
   private readonly fetch: FetchStage;
   private readonly tick: Tick;
+  private readonly watch: BrokerWatch;
   private controllerDriver: ControllerDriver | null = null;
   private bound: readonly Endpoint[] = [];
   private brokerEpoch = -1;
@@ -153,6 +156,17 @@ export class Broker implements BrokerContext {
       intervalMs: () => this.config.logRetentionCheckIntervalMs,
       startOffsetMoved: (logId) => this.startOffsetMoved(logId),
     });
+    this.watch = new BrokerWatch({
+      io,
+      clock: ambient.clock,
+      config: started,
+      counters: this.counters,
+      partitions,
+      hosted: () => this.hosted,
+      failures: () => this.failures,
+      produce: () => this.produce,
+      fetch: () => this.fetch,
+    });
     const stages = assembleStages(this.stageParts());
     this.produce = stages.produce;
     this.fetch = stages.fetch;
@@ -178,6 +192,16 @@ export class Broker implements BrokerContext {
 
   get partitionCount(): number {
     return this.partitions.openCount;
+  }
+
+  /** Why clients are not served as they should be, or null. */
+  get unreadiness(): string | null {
+    return this.watch.unreadiness;
+  }
+
+  /** What /metrics tells; every partition is looked at. */
+  figures(): BrokerFigures {
+    return this.watch.figures();
   }
 
   /** Addresses as told to clients, one per listener. */
@@ -212,6 +236,7 @@ export class Broker implements BrokerContext {
 
   /** Resolves when clients are served. Rejects with IoError for a person to mend. */
   async start(): Promise<void> {
+    this.watch.starting();
     this.tick.start();
     const store = await this.logs.open({
       dataDirectory: this.started.logDir,
@@ -221,10 +246,13 @@ export class Broker implements BrokerContext {
       flush: this.started.flushStrategy,
       filesOpenMax: this.started.filesOpenMax,
     });
+    this.watch.opened(store.clean);
     this.directoryId = store.directoryId;
     this.clusterId = await claimDirectory(this.logs, store, this.started, this.ambient);
     await this.startController(store);
+    this.watch.started("metadataMs");
     await this.hosted.openAll(store.logs);
+    this.watch.started("logsMs");
     this.metadata.live = true;
     this.bound = bindListeners(this.io.network, this.started, this.ambient.hostName);
     await register(this.metadata, this.started, this.bound, this.ambient, (brokerEpoch) => {
@@ -233,10 +261,12 @@ export class Broker implements BrokerContext {
     this.retention.start();
     this.files.start();
     this.tick.serve();
+    this.watch.serving();
   }
 
   /** Stops accepting, finishes what is in flight, leaves the data directory clean. */
   async stop(): Promise<void> {
+    this.watch.draining();
     this.retention.stop();
     this.io.network.stopAccepting();
     this.coordinators.stop();
@@ -325,6 +355,7 @@ export class Broker implements BrokerContext {
       context: this,
       ambient: this.ambient,
       counters: this.counters,
+      metrics: this.watch.requests,
       failures: this.failures,
       coordinators: this.coordinators,
       transactions: () => this.transactions,

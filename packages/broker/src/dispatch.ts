@@ -29,6 +29,7 @@ import {
   MALFORMED_LINES_PER_SECOND,
 } from "./limits.ts";
 import { LineLimit } from "./line-limit.ts";
+import type { RequestMetrics } from "./metrics/request-metrics.ts";
 
 /** A frame as the network hands it over. */
 export interface Frame {
@@ -51,6 +52,7 @@ export interface DispatchParts {
   readonly fetch: FetchStage;
   readonly ambient: Ambient;
   readonly counters: BrokerCounters;
+  readonly metrics: RequestMetrics | null;
   readonly release: (frameOffset: number) => void;
   /** Hands collected answers over when one was made outside of a tick. */
   readonly flushSoon: () => void;
@@ -85,7 +87,7 @@ export class Dispatch {
       this.reader.reset(frame.offset + REQUEST_PREFIX_BYTES, bodyBytes, budget);
       const flexible = requestHeaderVersion(api, frame.version) === 2;
       const { clientId } = decodeRequestHeader(this.reader, flexible);
-      call = newCall(frame, clientId);
+      call = newCall(frame, clientId, this.parts.metrics?.nowMs);
       request = api.request.decode(this.reader, frame.version);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -93,6 +95,7 @@ export class Dispatch {
       return;
     }
     this.parts.counters.requests += 1;
+    this.parts.metrics?.took(api.key);
     try {
       this.handle(entry, call, request, frame);
     } catch (error) {
@@ -199,8 +202,9 @@ export class Dispatch {
   }
 }
 
-function newCall(frame: Frame, clientId: string): Call {
+function newCall(frame: Frame, clientId: string, arrivedMs?: number): Call {
   return {
+    ...(arrivedMs === undefined ? {} : { arrivedMs }),
     connection: frame.connection,
     generation: frame.generation,
     sequence: frame.sequence,

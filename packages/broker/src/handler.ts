@@ -17,6 +17,8 @@ export interface Call {
   /** Empty when the client sent none. */
   readonly clientId: string;
   readonly listenerId: number;
+  /** When the tick that took it began, in monotonic milliseconds; absent: not measured. */
+  readonly arrivedMs?: number;
 }
 
 /** What a handler hands back. The request is not touched again by anybody after `answer`. */

@@ -17,6 +17,7 @@ import { FetchStage } from "./handlers/fetch.ts";
 import type { Route } from "./handlers/produce.ts";
 import { ProduceStage } from "./handlers/produce.ts";
 import { PlanWriter } from "./plan-writer.ts";
+import type { RequestMetrics } from "./metrics/request-metrics.ts";
 import { Admission } from "./produce/admission.ts";
 import { Waiters } from "./produce/waiters.ts";
 import { Tick } from "./tick.ts";
@@ -29,6 +30,7 @@ export interface StageParts {
   readonly context: BrokerContext;
   readonly ambient: Ambient;
   readonly counters: BrokerCounters;
+  readonly metrics: RequestMetrics | null;
   readonly failures: LogFailures;
   readonly coordinators: Coordinators;
   readonly transactions: () => TransactionCoordinator;
@@ -51,7 +53,7 @@ export function assembleStages(parts: StageParts): Stages {
   const { ambient, context, failures, io, resolve } = parts;
   const { clock, partitions, producers } = context;
   const plan = new PlanWriter(io.network);
-  const answers = new Answers(plan, ambient);
+  const answers = new Answers(plan, ambient, parts.metrics);
   const lot = new ParkingLot();
   const produce = produceStage(parts, plan, answers);
   const connections = new Connections();
@@ -78,6 +80,7 @@ export function assembleStages(parts: StageParts): Stages {
     fetch,
     ambient,
     counters: parts.counters,
+    metrics: parts.metrics,
     release: (frameOffset) => plan.release(frameOffset),
     flushSoon: () => tick.flushSoon(),
   });
@@ -94,6 +97,7 @@ export function assembleStages(parts: StageParts): Stages {
     plan,
     epochsMoved: parts.epochsMoved,
     metadata: parts.metadata,
+    metrics: parts.metrics,
     nextFetchDeadlineMs: () => lot.nextDeadlineMs,
   });
   return { produce, fetch, tick };

@@ -9,6 +9,7 @@ import type { LogFailures } from "./drivers/log-failures.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage } from "./handlers/produce.ts";
 import { EVENTS_PER_DRAIN } from "./limits.ts";
+import type { RequestMetrics } from "./metrics/request-metrics.ts";
 import type { PlanWriter } from "./plan-writer.ts";
 import type { PartitionTable } from "@mantou/replication";
 
@@ -33,6 +34,7 @@ export interface TickParts {
   readonly partitions: PartitionTable;
   readonly failures: LogFailures;
   readonly plan: PlanWriter;
+  readonly metrics: RequestMetrics | null;
   /** Leader epochs of these logs have changed and want to be written down. */
   readonly epochsMoved: (logIds: readonly LogId[]) => void;
   readonly metadata: MetadataLogEvents;
@@ -53,6 +55,8 @@ export class Tick {
   /** Frames that came before the broker was ready; null once it serves. */
   private early: Frame[] | null = [];
   private whenIdle: (() => void) | null = null;
+  /** Requests that come now are not taken: their connections are about to be closed. */
+  private draining = false;
 
   constructor(private readonly parts: TickParts) {}
 
@@ -72,8 +76,12 @@ export class Tick {
     this.finish();
   }
 
-  /** Resolves when nothing that was accepted waits for a disk any more, or after `timeoutMs`. */
+  /**
+   * Takes no more requests; resolves when nothing that was accepted waits for a disk any more, or
+   * after `timeoutMs`.
+   */
   drain(timeoutMs: number): Promise<void> {
+    this.draining = true;
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = this.parts.ambient.timers.after(timeoutMs, () => {
@@ -111,6 +119,7 @@ export class Tick {
 
   private run(): void {
     this.guard(() => {
+      this.parts.metrics?.began(this.parts.ambient.clock.monotonicMs());
       let rows: number;
       do {
         rows = this.parts.io.drain(this.events);
@@ -144,7 +153,9 @@ export class Tick {
       });
     }
     this.parts.plan.flush();
-    this.armTimer();
+    const nowMs = this.parts.ambient.clock.monotonicMs();
+    this.parts.metrics?.ended(nowMs);
+    this.armTimer(nowMs);
     if (this.whenIdle !== null && this.isIdle) {
       this.whenIdle();
       this.whenIdle = null;
@@ -200,7 +211,7 @@ export class Tick {
     const generation = events.word(row, Event.generation);
     const offset = events.word(row, Event.frameOffset);
     const connection = parts.connections.get(slot, generation);
-    if (connection === undefined) {
+    if (connection === undefined || this.draining) {
       parts.plan.release(offset);
       return;
     }
@@ -262,10 +273,9 @@ export class Tick {
   }
 
   /** One timer for the nearest deadline of all that waits. */
-  private armTimer(): void {
+  private armTimer(nowMs: number): void {
     if (this.stopped) return;
     const { ambient, coordinators, nextFetchDeadlineMs, produce } = this.parts;
-    const nowMs = ambient.clock.monotonicMs();
     const produceDueMs = produce.waiting > 0 ? nowMs + PRODUCE_SWEEP_MS : Infinity;
     const dueMs = Math.min(nextFetchDeadlineMs(), produceDueMs, coordinators.nextDeadlineMs);
     // A timer that fires a little early re-arms itself; only an earlier deadline needs a new one.

@@ -48,6 +48,7 @@ export {
 } from "./configs/describe-configs.ts";
 export { describeGroupConfigs, groupConfigs } from "./configs/group-config.ts";
 export type { ListenerAddress } from "./configs/listeners.ts";
+export { parseAdminAddress } from "./configs/listeners.ts";
 export { parseListeners } from "./configs/listeners.ts";
 export type { TopicConfig, TopicLogConfig } from "./configs/topic-config.ts";
 export { logConfigOf, resolveTopicConfig } from "./configs/topic-config.ts";

@@ -39,6 +39,16 @@ export class FetchStage {
 
   constructor(private readonly parts: FetchStageParts) {}
 
+  /** Fetches that wait for records. */
+  get parked(): number {
+    return this.parts.lot.parked;
+  }
+
+  /** Incremental sessions that are kept. */
+  get sessions(): number {
+    return this.parts.sessions.count;
+  }
+
   /** Takes a request; its answer follows now or when the task has data. */
   take(call: Call, request: FetchRequest): void {
     const { sessions, answer } = this.parts;

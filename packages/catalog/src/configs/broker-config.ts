@@ -34,6 +34,10 @@ export interface BrokerConfig {
   readonly groupHoldMs: number;
   readonly flushStrategy: "auto" | "pool" | "syncfs";
   readonly filesOpenMax: number;
+  /** Null: the usual address, where it is free. "none": no admin listener. */
+  readonly adminListen: string | null;
+  readonly metricsEnable: boolean;
+  readonly metricsTopicsMax: number;
 
   readonly autoCreateTopicsEnable: boolean;
   readonly numPartitions: number;
@@ -183,6 +187,9 @@ function typed(
     groupHoldMs: integer("mantou.group.hold.ms"),
     flushStrategy: string("mantou.flush.strategy") as BrokerConfig["flushStrategy"],
     filesOpenMax: integer("mantou.files.open.max"),
+    adminListen: value("mantou.admin.listen"),
+    metricsEnable: flag("mantou.metrics.enable"),
+    metricsTopicsMax: integer("mantou.metrics.topics.max"),
     autoCreateTopicsEnable: flag("auto.create.topics.enable"),
     numPartitions: integer("num.partitions"),
     defaultReplicationFactor: integer("default.replication.factor"),

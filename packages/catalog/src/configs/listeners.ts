@@ -56,6 +56,25 @@ export function addressFault(value: string): string | null {
   return null;
 }
 
+const hostAndPortPattern = /^(\[[0-9A-Fa-f:.]*\]|[^:[\]/\s]*):(\d{1,5})$/;
+
+/** An address of the admin listener; null: there shall be none. The value has passed the check. */
+export function parseAdminAddress(
+  value: string,
+): { readonly host: string; readonly port: number } | null {
+  const match = hostAndPortPattern.exec(value);
+  if (match === null) return null;
+  return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port: Number(match[2]) };
+}
+
+/** `HOST:PORT` or `none`; an empty host is every interface. */
+export function adminAddress(value: string): string | null {
+  if (value === "none") return null;
+  const address = parseAdminAddress(value);
+  if (address === null) return "is not of the form HOST:PORT, nor none";
+  return address.port > 65_535 ? `has a port above 65535: ${address.port}` : null;
+}
+
 /** `NAME:PROTOCOL, …`, where PLAINTEXT is the only protocol. */
 export function protocolMapFault(value: string): string | null {
   for (const item of listItems(value)) {

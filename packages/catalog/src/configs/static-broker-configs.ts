@@ -2,13 +2,14 @@ import {
   type Check,
   type ConfigDefinition,
   ConfigType,
+  boolean,
   int,
   listItems,
   long,
   oneOf,
   text,
 } from "./definition.ts";
-import { addressFault, listenersFault, protocolMapFault } from "./listeners.ts";
+import { adminAddress, addressFault, listenersFault, protocolMapFault } from "./listeners.ts";
 
 const define = (
   name: string,
@@ -181,6 +182,27 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
     "auto",
     oneOf("auto", "pool", "syncfs"),
     "How appends are fsynced: auto follows the file system, pool syncs each file, syncfs the volume (only if it is the broker's own).",
+  ),
+  define(
+    "mantou.admin.listen",
+    ConfigType.STRING,
+    null,
+    adminAddress,
+    "HOST:PORT for /healthz, /readyz and /metrics, or none. Without it: 127.0.0.1:9644, where that is free.",
+  ),
+  define(
+    "mantou.metrics.enable",
+    ConfigType.BOOLEAN,
+    "true",
+    boolean,
+    "Whether requests are counted and timed for /metrics. What the engine counts is there in any case.",
+  ),
+  define(
+    "mantou.metrics.topics.max",
+    ConfigType.INT,
+    "100",
+    int(0, 10_000),
+    "Topics that /metrics shows by name; the rest is shown as one. 0: no topic.",
   ),
   define(
     "mantou.files.open.max",

@@ -1,0 +1,74 @@
+import type { NetworkStats, StoreStats } from "@mantou/io";
+import type { BrokerCounters } from "../counters.ts";
+import type { HistogramView } from "./latency-histogram.ts";
+import type { RequestMetrics } from "./request-metrics.ts";
+
+/** What a broker is doing, as an operator asks for it. */
+export type BrokerPhase = "starting" | "serving" | "draining";
+
+export interface TopicFigures {
+  readonly topic: string;
+  readonly partitions: number;
+  /** Offsets that were ever given out, over all partitions. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface StartFigures {
+  /** Milliseconds that each part of the last start took; null before it is over. */
+  readonly storeMs: number | null;
+  readonly metadataMs: number | null;
+  readonly logsMs: number | null;
+  readonly totalMs: number | null;
+  /** Whether the stop before was clean, so that nothing had to be scanned. */
+  readonly clean: boolean | null;
+}
+
+/** One look at a broker. */
+export interface BrokerFigures {
+  readonly phase: BrokerPhase;
+  readonly acceptsAppends: boolean;
+  /** Null where `mantou.metrics.enable` is false. */
+  readonly requests: RequestMetrics | null;
+  readonly counters: BrokerCounters;
+  readonly network: NetworkStats;
+  /** Null until the data directory is open. */
+  readonly store: StoreStats | null;
+  readonly parkedFetches: number;
+  readonly waitingProduces: number;
+  readonly fetchSessions: number;
+  readonly partitions: {
+    readonly open: number;
+    readonly leading: number;
+    readonly failed: number;
+    readonly bytes: number;
+  };
+  /** As many as `mantou.metrics.topics.max` allows, and the rest as one. */
+  readonly topics: readonly TopicFigures[];
+  readonly start: StartFigures;
+}
+
+/** One look at the process around it. */
+export interface ProcessFigures {
+  readonly version: string;
+  readonly commit: string;
+  readonly bun: string;
+  readonly addon: string;
+  readonly startedSeconds: number;
+  readonly cpuSeconds: number;
+  readonly residentBytes: number | null;
+  readonly heapBytes: number;
+  readonly openFiles: number | null;
+  readonly openFilesMax: number | null;
+  readonly threads: number | null;
+  /** By how much a regular look at the clock was late: the loop was busy. */
+  readonly loopLateness: HistogramView;
+  readonly collections: number;
+  readonly collectionStretch: HistogramView;
+}
+
+/** What the catalog's sources look at. */
+export interface Figures {
+  readonly broker: BrokerFigures;
+  readonly process: ProcessFigures | null;
+}
