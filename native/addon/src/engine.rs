@@ -126,7 +126,8 @@ pub fn stop_network(engine: u32, request: f64) -> Result<()> {
     with_engine(engine, |engine| {
         let engine = Arc::clone(engine);
         spawn(move || {
-            engine.network.shutdown(SHUTDOWN_GRACE);
+            // The broker has handed over its last answers.
+            engine.network.close(SHUTDOWN_GRACE);
             engine.pins.clear();
             let result = Ok(Answer::Reply(Reply::Done));
             engine.outbox.complete(Completion {

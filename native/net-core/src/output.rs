@@ -142,6 +142,11 @@ impl Output {
         }
     }
 
+    /// Whether nothing in order is left to send, here or in the reactor's hands.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.ready.is_empty() && !self.writing
+    }
+
     /// Hands the reactor what is ready; when there is nothing, it is the reactor's turn no more.
     pub(crate) fn take_ready(&mut self) -> VecDeque<Chunk> {
         self.writing = !self.ready.is_empty();

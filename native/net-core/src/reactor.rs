@@ -61,6 +61,8 @@ pub(crate) struct Reactor {
     unflushed_bytes: u64,
     /// Set by a shutdown: when to close whatever is left.
     stopping: Option<u64>,
+    /// Whether requests without an answer may still get one.
+    owes: bool,
 }
 
 impl Reactor {
@@ -95,6 +97,7 @@ impl Reactor {
             tick_bytes: 0,
             unflushed_bytes: 0,
             stopping: None,
+            owes: true,
         })
     }
 
@@ -259,7 +262,7 @@ impl Reactor {
                 self.events
                     .push(EventRow::connect_failed(connect_id, errno as u32));
             }
-            Command::Stop { deadline } => self.stop(deadline),
+            Command::Stop { deadline, owes } => self.stop(deadline, owes),
         }
     }
 
@@ -349,8 +352,9 @@ impl Reactor {
     }
 
     /// Begins to end: no more accepting and receiving, answers still go out.
-    fn stop(&mut self, deadline: u64) {
+    fn stop(&mut self, deadline: u64, owes: bool) {
         self.stopping.get_or_insert(deadline);
+        self.owes &= owes;
         let slots: Vec<u32> = self
             .connections
             .iter()

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// A name did not resolve.
     ConnectFailed { connect_id: u32, errno: i32 },
     /// Send what is owed until the deadline (in the network's milliseconds), then end.
-    Stop { deadline: u64 },
+    Stop { deadline: u64, owes: bool },
 }
 
 pub(crate) struct Listener {

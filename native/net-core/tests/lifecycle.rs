@@ -354,6 +354,39 @@ fn a_drain_does_not_wait_longer_than_it_may() {
 }
 
 #[test]
+fn a_close_waits_for_what_is_queued_and_for_no_answer() {
+    let mut net = Net::new(options());
+    let (mut parked, ..) = net.opened();
+    send(&mut parked, &request(0, 0, 0));
+    let unanswered = net.frame();
+    let (mut slow, c, g) = net.opened();
+    send(&mut slow, &request(0, 0, 0));
+    let frame = net.frame();
+    net.pins.add(1, harness::file(20 << 20, 1).0);
+    let rows = [
+        PlanRow::respond(c, g, 0, 1, 20 << 20),
+        PlanRow::segment_file(1, 0, 20 << 20),
+        PlanRow::release(frame.offset),
+    ];
+    net.submit(&rows, &[]);
+
+    std::thread::scope(|scope| {
+        // Longer than any test may take: it must end by itself.
+        let close = scope.spawn(|| net.network.close(Duration::from_secs(3600)));
+        assert!(harness::read_end(&mut parked).is_empty());
+        assert_eq!(read_frame(&mut slow).len(), 20 << 20);
+        assert!(harness::read_end(&mut slow).is_empty());
+        close.join().unwrap();
+    });
+    for _ in 0..2 {
+        let event = net.expect(event_kind::CLOSED);
+        assert_eq!(event.words[4], CloseReason::Shutdown as u32);
+    }
+    net.release(&unanswered);
+    net.finish();
+}
+
+#[test]
 fn a_shutdown_with_a_full_ring_ends() {
     let mut net = Net::with(options(), 1 << 20, 8, 1000);
     let clients: Vec<_> = (0..6).map(|_| net.opened().0).collect();
