@@ -39,8 +39,8 @@ export const Event = {
   tag: 3,
   /**
    * WRITTEN: end offset in the page cache. DURABLE: fsynced end offset. LOCATED: file position.
-   * LOG_FAILED: the first offset that took no effect, or, with CORRUPT, that is not served (the
-   * log goes on below it).
+   * LOG_FAILED: the first offset that took no effect, or, with CORRUPT and READ_FAILED, that is
+   * not served (the log stays open and goes on).
    */
   offsetF64: 2,
   /** LOCATED: pinned file range and its bytes. */
