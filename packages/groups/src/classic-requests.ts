@@ -65,19 +65,20 @@ export function heartbeat(scope: Scope, ticket: number | null, command: Heartbea
 export function leaveGroup(scope: Scope, ticket: number | null, command: LeaveGroup): void {
   const { groupId } = command.request;
   const group = scope.groups.get(groupId);
-  if (group === undefined) {
-    const errorCode = groupId === "" ? ErrorCode.INVALID_GROUP_ID : ErrorCode.UNKNOWN_MEMBER_ID;
-    scope.reply(ticket, "leaveGroup", { errorCode, members: [] });
-    return;
+  if (group?.type === "consumer") return consumerDoor.leave(scope, group, ticket, command);
+  if (groupId === "") {
+    const errorCode = ErrorCode.INVALID_GROUP_ID;
+    return scope.reply(ticket, "leaveGroup", { errorCode, members: [] });
   }
-  if (group.type === "consumer") return consumerDoor.leave(scope, group, ticket, command);
   const leavers = leaversOf(command);
-  const errors = leaveClassicGroup(scope, group, leavers);
+  const errors =
+    group === undefined
+      ? leavers.map(() => ErrorCode.UNKNOWN_MEMBER_ID)
+      : leaveClassicGroup(scope, group, leavers);
   if (command.version < LEAVE_BATCH_SINCE) {
-    scope.reply(ticket, "leaveGroup", { errorCode: errors[0] ?? ErrorCode.NONE });
-    return;
+    return scope.reply(ticket, "leaveGroup", { errorCode: errors[0] ?? ErrorCode.NONE });
   }
-  scope.reply(ticket, "leaveGroup", {
+  return scope.reply(ticket, "leaveGroup", {
     errorCode: ErrorCode.NONE,
     members: leavers.map(({ memberId, groupInstanceId }, index) => ({
       memberId,

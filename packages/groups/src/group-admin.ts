@@ -12,7 +12,7 @@ import type {
 import { consumerDoor } from "./consumer/index.ts";
 import { hasNoMembers, protocolTypeOf, stateName } from "./group-facts.ts";
 import type { Group } from "./group.ts";
-import { removeAllOffsets, writeTombstones } from "./offsets/delete.ts";
+import { removeAllOffsets } from "./offsets/delete.ts";
 import { groupMetadataTombstone } from "./records/group-metadata.ts";
 import type { Scope } from "./scope.ts";
 
@@ -85,7 +85,7 @@ export function deleteGroup(scope: Scope, { groupId }: DeleteGroup): Replies["de
   // The offsets go first: whatever a crash leaves can be deleted again.
   const records = removeAllOffsets(scope, groupId);
   records.push(...forgetGroup(scope, group));
-  writeTombstones(scope, records);
+  scope.writeApart(records);
   return { groupId, errorCode: ErrorCode.NONE, errorMessage: null };
 }
 

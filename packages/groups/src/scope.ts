@@ -24,6 +24,8 @@ export type GroupEffects = CoordinatorEffects<GroupCommand, GroupReply, GroupReq
 type GroupTimerChange = TimerChange<GroupCommand>;
 
 const NOTHING: readonly never[] = [];
+/** What a record takes in a batch beside its key and value, at most. */
+const RECORD_COST_BYTES = 32;
 
 /**
  * What every part of the machine works on: the shard's state, the moment of the step, and the
@@ -52,6 +54,26 @@ export class Scope {
   ): void {
     if (records.length === 0) return;
     (this.writes ??= []).push({ records, transaction });
+  }
+
+  /** Records that need not survive together: as many batches as they take. */
+  writeApart(
+    records: readonly CoordinatorRecord[],
+    transaction: CoordinatorWrite["transaction"] = null,
+  ): void {
+    const bytesMax = this.settings.bounds.recordBytesMax;
+    let from = 0;
+    let bytes = 0;
+    for (const [index, { key, value }] of records.entries()) {
+      const more = RECORD_COST_BYTES + key.length + (value?.length ?? 0);
+      if (bytes + more > bytesMax && index > from) {
+        this.write(records.slice(from, index), transaction);
+        from = index;
+        bytes = 0;
+      }
+      bytes += more;
+    }
+    this.write(from === 0 ? records : records.slice(from), transaction);
   }
 
   /** @param afterMs from the step's moment; 0 or less fires at the next occasion. */

@@ -64,7 +64,8 @@ export class ShardHost {
   readonly timers = new Map<string, { dueMs: number; order: number; command: GroupCommand }>();
   readonly replies = new Map<number, GroupReply>();
   readonly open = new Set<number>();
-  last: GroupEffects | null = null;
+  /** Sees the effects of each step. */
+  watch: (effects: GroupEffects) => void = () => {};
   private tickets = 0;
   private ids = 0;
   private timerOrder = 0;
@@ -114,7 +115,7 @@ export class ShardHost {
   }
 
   private take(effects: GroupEffects): void {
-    this.last = effects;
+    this.watch(effects);
     for (const { records, transaction } of effects.writes) {
       assert(records.length > 0, "a batch has records");
       const baseOffset = this.log.length;

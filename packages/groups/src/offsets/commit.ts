@@ -100,7 +100,7 @@ function commitAll(scope: Scope, commit: Commit): TopicAnswer[] {
     commit.producerId < 0
       ? null
       : { producerId: commit.producerId, producerEpoch: commit.producerEpoch };
-  scope.write(records, transaction);
+  scope.writeApart(records, transaction);
   const group = scope.groups.get(commit.groupId);
   if (group !== undefined) dropIfForgettable(scope, group);
   return answers;

@@ -9,9 +9,6 @@ import { offsetTombstone } from "../records/offset-commit.ts";
 import type { Scope } from "../scope.ts";
 import type { CommittedOffset } from "./offset-store.ts";
 
-/** Tombstones of one batch: a group or a topic may have more offsets than fit into one. */
-const RECORDS_PER_WRITE = 1_000;
-
 export function offsetDelete(scope: Scope, ticket: number | null, command: OffsetDelete): void {
   scope.reply(ticket, "offsetDelete", deleteFor(scope, command));
 }
@@ -31,7 +28,7 @@ function deleteFor(scope: Scope, { request }: OffsetDelete): Replies["offsetDele
       errorCode: deleteOne(scope, group, name, partitionIndex, records),
     })),
   }));
-  scope.write(records);
+  scope.writeApart(records);
   dropIfForgettable(scope, group);
   return { errorCode: ErrorCode.NONE, topics };
 }
@@ -61,13 +58,6 @@ export function removeAllOffsets(scope: Scope, groupId: string): CoordinatorReco
   });
 }
 
-/** Writes tombstones in batches that fit. One that is cut off by a crash is made up for later. */
-export function writeTombstones(scope: Scope, records: readonly CoordinatorRecord[]): void {
-  for (let from = 0; from < records.length; from += RECORDS_PER_WRITE) {
-    scope.write(records.slice(from, from + RECORDS_PER_WRITE));
-  }
-}
-
 /** Offsets of topics that are gone. One that was committed for another topic of the name stays. */
 export function topicsDeleted(scope: Scope, command: TopicsDeleted): void {
   const records: CoordinatorRecord[] = [];
@@ -91,5 +81,5 @@ export function topicsDeleted(scope: Scope, command: TopicsDeleted): void {
     const group = scope.groups.get(groupId);
     if (group !== undefined) dropIfForgettable(scope, group);
   }
-  writeTombstones(scope, records);
+  scope.writeApart(records);
 }

@@ -8,7 +8,6 @@ import { offsetTombstone } from "../records/offset-commit.ts";
 import type { Scope } from "../scope.ts";
 import { timerKey } from "../timer-key.ts";
 import type { CommittedOffset } from "./offset-store.ts";
-import { writeTombstones } from "./delete.ts";
 
 /** Groups looked at in one step, so that a shard of many does not hold up the others. */
 const GROUPS_PER_STEP = 200;
@@ -62,7 +61,7 @@ function expireGroup(scope: Scope, group: Group): void {
   if (isAllGone && hasNoMembers(group) && !scope.offsets.hasOpenTransaction(groupId)) {
     records.push(...forgetGroup(scope, group));
   }
-  writeTombstones(scope, records);
+  scope.writeApart(records);
   if (scope.groups.has(groupId)) dropIfForgettable(scope, group);
 }
 

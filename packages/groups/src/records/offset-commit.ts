@@ -1,5 +1,4 @@
 import type { CoordinatorRecord } from "@mantou/base";
-import { ZERO_UUID } from "@mantou/base";
 import type { Infer } from "@mantou/protocol";
 import { defineCodec, f, int32, int64, string, struct, uuid } from "@mantou/protocol";
 import type { CommittedOffset } from "../offsets/offset-store.ts";
@@ -33,13 +32,12 @@ export const offsetCommitValueCodec = defineCodec(value, {
   flexible: 4,
 });
 
-/**
- * Version 3, as Kafka writes it for all readers; 1 only where the client of old set an expiry,
- * and 4 where the topic's id is known.
- */
+/** Version 1 alone has the expiry that clients of old may set; Kafka writes the newest otherwise. */
+const VERSION_WRITTEN = 4;
+const VERSION_WITH_EXPIRY = 1;
+
 function versionOf(offset: CommittedOffset): number {
-  if (offset.expireTimestampMs >= 0) return 1;
-  return offset.topicId === ZERO_UUID ? 3 : 4;
+  return offset.expireTimestampMs >= 0 ? VERSION_WITH_EXPIRY : VERSION_WRITTEN;
 }
 
 export function offsetCommitRecord(
