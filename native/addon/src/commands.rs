@@ -6,7 +6,10 @@ use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 
 use crate::engine::{invalid, lock, submit, with_engine};
-use crate::objects::{JsCompletion, JsHistogram, JsLogConfig, JsLogSpec, completion_object};
+use crate::objects::{
+    JsCleanSpec, JsCleanerStats, JsCompletion, JsHistogram, JsLogConfig, JsLogSpec,
+    completion_object,
+};
 
 #[napi(object)]
 pub struct JsStoreStats {
@@ -21,6 +24,7 @@ pub struct JsStoreStats {
     pub group_bytes: JsHistogram,
     pub locates_total: f64,
     pub page_cache_misses_total: f64,
+    pub cleaner: JsCleanerStats,
 }
 
 /// The next completion that `drain` has come to, or null.
@@ -203,6 +207,12 @@ pub fn segments(engine: u32, request: f64, log: u32) -> Result<()> {
 }
 
 #[napi]
+pub fn clean(engine: u32, request: f64, log: u32, spec: JsCleanSpec) -> Result<()> {
+    let spec = Box::new(spec.into());
+    command(engine, request, Command::Clean { log, spec })
+}
+
+#[napi]
 pub fn put_file(
     engine: u32,
     request: f64,
@@ -260,6 +270,7 @@ pub fn store_stats(engine: u32) -> Result<JsStoreStats> {
             group_bytes: stats.group_bytes.into(),
             locates_total: stats.locates_total as f64,
             page_cache_misses_total: stats.page_cache_misses_total as f64,
+            cleaner: stats.cleaner.into(),
         })
     })
 }

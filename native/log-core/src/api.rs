@@ -23,6 +23,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::cleaner::{CleanOutcome, CleanSpec, CleanerStats};
 use crate::stats::HistogramCounts;
 use crate::vfs::VfsFile;
 
@@ -146,6 +147,7 @@ pub struct StoreStats {
     pub locates_total: u64,
     /// Ranges for which a disk thread was asked.
     pub page_cache_misses_total: u64,
+    pub cleaner: CleanerStats,
 }
 
 /// Bytes of one batch, usually in the arena. Dropping it gives the memory back. The store has it
@@ -344,6 +346,10 @@ pub enum Command {
     },
     /// → `Segments`
     Segments { log: LogId },
+    /// Compacts: of each key the newest record stays. Runs beside everything else that is asked
+    /// of the log. Fails with `CORRUPT` where a batch cannot be read (the log stays as it is) and
+    /// with `INTERRUPTED` where the log was cut, removed or opened again meanwhile. → `Cleaned`
+    Clean { log: LogId, spec: Box<CleanSpec> },
     /// Writes a small file atomically, beside the log or (None) in the data directory. → `Done`
     PutFile {
         log: Option<LogId>,
@@ -385,12 +391,13 @@ pub enum Reply {
     File(Option<Vec<u8>>),
     Names(Vec<String>),
     Segments(Vec<SegmentInfo>),
+    Cleaned(CleanOutcome),
 }
 
 pub const HEADER_DOUBLES: usize = 8;
 
 /// A fault as a value: a POSIX name (`ENOSPC`, `EACCES`, …) or `LOCKED`, `FORMAT`, `CORRUPT`,
-/// `CLOSED`, `UNKNOWN_LOG`, `OFFLINE`, `OUT_OF_RANGE`, `INVALID`, `OVERLOADED`.
+/// `CLOSED`, `UNKNOWN_LOG`, `OFFLINE`, `OUT_OF_RANGE`, `INVALID`, `OVERLOADED`, `INTERRUPTED`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreError {
     pub code: String,

@@ -14,6 +14,8 @@ use crate::segment_files::spill;
 pub fn close_store(core: &Core, request: u64) {
     core.opens.close();
     core.opens.wait_idle();
+    core.cleaner.close();
+    core.cleaner.wait_idle();
     core.flush.barrier();
     core.flush.close();
     core.zeroes.close();

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use crate::api::{Command, Durability, LogId, Reply, StoreCode, StoreError};
 use crate::append::wall_ms;
 use crate::checkpoint::Point;
+use crate::cleaner::CleanTask;
 use crate::deleter::Job;
 use crate::janitor::{Chore, write_checkpoint};
 use crate::log::{Active, Log, Segment, Status};
@@ -38,6 +39,9 @@ impl Writer<'_> {
             Ok(log) => log,
             Err(error) => return core.complete(request, Err(error)),
         };
+        if let Command::Clean { spec, .. } = command {
+            return core.cleaner.push(core, CleanTask { request, log, spec });
+        }
         if is_read(&command).is_some() {
             return core.readers.command(core, request, log, command);
         }
@@ -121,6 +125,8 @@ impl Writer<'_> {
 
     fn truncate(&mut self, log: &Arc<Log>, end: i64) -> Answer {
         self.settle(log);
+        let structure = log.structure.lock();
+        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
         self.core.check_open()?;
         let (start, segments) = {
             let inner = log.lock();
@@ -297,6 +303,8 @@ impl Writer<'_> {
             );
             return Err(StoreError::new("OUT_OF_RANGE", text));
         }
+        let structure = log.structure.lock();
+        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
         let (dropped, delay) = {
             let mut inner = log.lock();
             inner.start_offset = inner.start_offset.max(start);
@@ -355,6 +363,8 @@ impl Writer<'_> {
         limit: i64,
         now_ms: i64,
     ) -> Answer {
+        let structure = log.structure.lock();
+        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
         let views = SegmentView::all(log);
         let mut excess = match u64::try_from(retention_bytes) {
             Ok(keep) => views
@@ -475,6 +485,8 @@ impl Writer<'_> {
     /// Gives the deletion of the renamed folder, if there is one, and its delay.
     fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(Job, u64)>, StoreError> {
         self.settle(log);
+        let structure = log.structure.lock();
+        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
         let small_files = log.small_files.lock();
         let _small_files = small_files.unwrap_or_else(PoisonError::into_inner);
         let segment_files = log.segment_files.lock();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use crate::api::{Event, EventSink, LogId, Reply, StoreCode, StoreError, StoreOptions, TopicId};
 use crate::checkpoint::CheckpointEntry;
+use crate::cleaner::CleanQueue;
 use crate::deleter::DeleteQueue;
 use crate::files::FileCache;
 use crate::flush::FlushQueue;
@@ -75,6 +76,7 @@ pub struct Core {
     pub small_files: FileQueue,
     pub opens: OpenQueue,
     pub deletes: DeleteQueue,
+    pub cleaner: CleanQueue,
     pub totals: Totals,
     pub recovery: RecoveryContext,
     logs: RwLock<HashMap<LogId, Arc<Log>>>,
@@ -140,6 +142,7 @@ impl Core {
             small_files: FileQueue::default(),
             opens: OpenQueue::default(),
             deletes: DeleteQueue::default(),
+            cleaner: CleanQueue::default(),
             totals: Totals::default(),
             recovery: parts.recovery,
             logs: RwLock::default(),
@@ -285,6 +288,7 @@ impl Core {
         self.small_files.close();
         self.opens.close();
         self.deletes.close();
+        self.cleaner.close();
         self.janitor.close();
     }
 

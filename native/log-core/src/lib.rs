@@ -10,6 +10,7 @@ pub mod vfs;
 mod active_index;
 mod append;
 mod checkpoint;
+mod cleaner;
 mod close;
 mod commands;
 mod core;
@@ -43,6 +44,7 @@ mod writer;
 mod zeroer;
 
 pub use api::*;
+pub use cleaner::{CleanOutcome, CleanSpec, CleanerStats, LiveProducer};
 pub use os_vfs::OsVfs;
 pub use stats::{HISTOGRAM_BUCKETS, HistogramCounts};
 pub use store::Store;

@@ -21,6 +21,9 @@ use crate::vfs::{VfsFile, read_exact};
 /// Headers that the caller's thread reads before it leaves the rest to a disk thread.
 const FAST_HEADERS_MAX: usize = 512;
 
+/// How often a segment may be replaced while a reader is on its way to it.
+const REPLACED_MAX: usize = 16;
+
 /// Where to look, as the log was at one moment.
 struct Task {
     view: SegmentView,
@@ -92,6 +95,7 @@ pub fn locate_on_disk(core: &Core, request: &LocateRequest) -> Located {
         return Located::Unavailable;
     };
     let mut offset = request.offset;
+    let mut retries = REPLACED_MAX;
     loop {
         let task = match prepare(core, &log, request, offset) {
             Ok(task) => task,
@@ -101,6 +105,15 @@ pub fn locate_on_disk(core: &Core, request: &LocateRequest) -> Located {
             Ok(Step::Done(located)) => return located,
             Ok(Step::NextSegment(next)) => offset = next,
             Ok(Step::Blocked) => return Located::Unavailable,
+            // Compaction has put another segment in its place, or is about to.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && task.view.segment.is_deleted()
+                    && retries > 0 =>
+            {
+                retries -= 1;
+                drop(log.hold_segment_files());
+            }
             // Deleted between the look at the log and the look at the disk.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return if offset < log.lock().start_offset {

@@ -161,6 +161,9 @@ pub struct Log {
     written_end: AtomicI64,
     durable_end: AtomicI64,
     inner: Mutex<Inner>,
+    /// Held while segments are cut, deleted or replaced, so that compaction, which has a thread of
+    /// its own, and the writer's commands do not mix. Taken before `segment_files`.
+    pub structure: Mutex<()>,
     /// Held while index files are written or segment files cut, renamed or unlinked, so that the
     /// writer, the janitor and readers that rebuild do not mix. Taken before `inner`.
     pub segment_files: Mutex<()>,
@@ -197,6 +200,7 @@ impl Log {
                 read_failed: false,
                 version: 0,
             }),
+            structure: Mutex::new(()),
             segment_files: Mutex::new(()),
             small_files: Mutex::new(()),
         }

@@ -214,8 +214,9 @@ fn largest_by_headers(
         if header.base_offset >= limit {
             return Ok(false);
         }
-        if largest.is_none_or(|largest| header.max_timestamp > largest.0) {
-            largest = Some((header.max_timestamp, header.last_offset()));
+        let timestamp = header.indexed_timestamp();
+        if header.records_count > 0 && largest.is_none_or(|largest| timestamp > largest.0) {
+            largest = Some((timestamp, header.last_offset()));
         }
         Ok(true)
     })?;

@@ -9,6 +9,10 @@ pub const INDEX: &str = "index";
 pub const TIME_INDEX: &str = "timeindex";
 /// Suffix of a segment file that waits for its deletion.
 pub const DELETED: &str = "deleted";
+/// Suffix of a file that compaction has not finished.
+pub const CLEANED: &str = "cleaned";
+/// Suffix of a cleaned file that takes the place of others (`cleaner/swap.rs`).
+pub const SWAP: &str = "swap";
 /// Suffix of a folder that waits for its deletion.
 pub const DELETE_SUFFIX: &str = "-delete";
 pub const TEMPORARY: &str = ".tmp";
@@ -125,8 +129,10 @@ pub fn is_store_file(name: &str) -> bool {
 /// Whether a file in a log's folder belongs to a segment, living or about to be deleted.
 pub fn is_segment_extension(name: &str) -> bool {
     parse_segment_file(name).is_some_and(|(_, extension)| {
-        let extension = extension.strip_suffix(".deleted").unwrap_or(extension);
-        [LOG, INDEX, TIME_INDEX].contains(&extension)
+        // `log`, `log.deleted`, `log.7.deleted`, `log.cleaned`, `log.swap`.
+        let (kind, rest) = extension.split_once('.').unwrap_or((extension, DELETED));
+        let suffix = rest.rsplit('.').next().unwrap_or(rest);
+        [LOG, INDEX, TIME_INDEX].contains(&kind) && [DELETED, CLEANED, SWAP].contains(&suffix)
     })
 }
 

@@ -125,6 +125,8 @@ fn prior_of(core: &Core, spec: &LogSpec) -> Prior {
         core.flush.barrier();
         core.janitor.wait_idle();
         core.indexes.forget_log(old.id);
+        let structure = old.structure.lock();
+        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
         let held = old.segment_files.lock();
         let _held = held.unwrap_or_else(PoisonError::into_inner);
         let (segments, durable_mark) = {
@@ -251,10 +253,13 @@ fn list_segments(
     folder: &Path,
 ) -> Result<Option<Vec<ListedSegment>>, StoreError> {
     let failed = |error: io::Error| StoreError::io(folder.display(), &error);
-    let entries = match core.vfs.read_dir(folder) {
+    let mut entries = match core.vfs.read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(failed)?,
     };
+    if crate::cleaner::settle(core, folder, &entries).map_err(failed)? {
+        entries = core.vfs.read_dir(folder).map_err(failed)?;
+    }
     let mut listed = Vec::new();
     let mut indexes = Vec::new();
     for entry in entries.into_iter().filter(|entry| !entry.is_dir) {

@@ -80,7 +80,7 @@ pub fn run(core: &Core) {
                 log,
                 command,
             } => {
-                core.complete(request, answer(core, &log, command));
+                core.complete(request, answer_retrying(core, &log, &command));
             }
         }
         core.sink.burst_end();
@@ -98,6 +98,26 @@ pub fn is_read(command: &Command) -> Option<LogId> {
         | Command::Segments { log } => Some(*log),
         _ => None,
     }
+}
+
+/// How often segments may be replaced by cleaned ones while a command reads them.
+const REPLACED_MAX: usize = 16;
+
+fn answer_retrying(core: &Core, log: &Arc<Log>, command: &Command) -> Result<Reply, StoreError> {
+    for _ in 0..REPLACED_MAX {
+        let version = log.lock().version;
+        let answer = answer(core, log, command.clone());
+        let is_gone = matches!(&answer, Err(error) if error.code == "ENOENT");
+        if !is_gone {
+            return answer;
+        }
+        // Once whoever renames is done, another version of the log is there to be read, or not.
+        drop(log.hold_segment_files());
+        if log.lock().version == version {
+            break;
+        }
+    }
+    answer(core, log, command.clone())
 }
 
 fn answer(core: &Core, log: &Arc<Log>, command: Command) -> Result<Reply, StoreError> {

@@ -181,7 +181,7 @@ impl Recovery<'_> {
                     let bytes = header.size_bytes() as u64;
                     let entry = BatchEntry {
                         last_offset: header.last_offset(),
-                        max_timestamp: header.max_timestamp,
+                        max_timestamp: header.indexed_timestamp(),
                         position,
                         bytes,
                     };

@@ -265,7 +265,7 @@ pub fn build_index(
             Found::Batch(header) => {
                 let entry = BatchEntry {
                     last_offset: header.last_offset(),
-                    max_timestamp: header.max_timestamp,
+                    max_timestamp: header.indexed_timestamp(),
                     position,
                     bytes: header.size_bytes() as u64,
                 };

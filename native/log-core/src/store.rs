@@ -17,7 +17,7 @@ use crate::readers::READER_THREADS;
 use crate::small_files::FileTask;
 use crate::vfs::Vfs;
 use crate::writer::Item;
-use crate::{close, deleter, flush, janitor, open, readers, small_files, writer, zeroer};
+use crate::{cleaner, close, deleter, flush, janitor, open, readers, small_files, writer, zeroer};
 
 /// Commands that may be under way at a time; more are answered with OVERLOADED.
 const COMMANDS_MAX: u64 = 65_536;
@@ -56,6 +56,7 @@ impl Store {
         store.spawn("log-janitor", janitor::run)?;
         store.spawn("log-files", small_files::run)?;
         store.spawn("log-opener", open::run)?;
+        store.spawn("log-cleaner", cleaner::run)?;
         store.spawn("log-deleter", |core| {
             deleter::run(&*core.vfs, &core.deletes)
         })?;
@@ -164,6 +165,7 @@ impl Store {
             group_bytes: totals.group_bytes.read(),
             locates_total: totals.locates.load(Ordering::Relaxed),
             page_cache_misses_total: totals.page_cache_misses.load(Ordering::Relaxed),
+            cleaner: self.core.cleaner.stats(),
         }
     }
 
@@ -242,7 +244,8 @@ fn log_of(command: &Command) -> Option<LogId> {
         | Command::Roll { log }
         | Command::Remove { log }
         | Command::Retain { log, .. }
-        | Command::Segments { log } => Some(*log),
+        | Command::Segments { log }
+        | Command::Clean { log, .. } => Some(*log),
         Command::PutFile { log, .. }
         | Command::GetFile { log, .. }
         | Command::RemoveFile { log, .. }

@@ -168,6 +168,17 @@ impl BatchHeader {
             .saturating_add(i64::from(self.last_offset_delta))
     }
 
+    /// The timestamp that indexes know the batch by: none where compaction has left only a header,
+    /// whose `max_timestamp` still says when its producer wrote last.
+    #[inline]
+    pub fn indexed_timestamp(&self) -> i64 {
+        if self.records_count > 0 {
+            self.max_timestamp
+        } else {
+            NO_TIMESTAMP
+        }
+    }
+
     /// The offset behind the batch.
     #[inline]
     pub fn next_offset(&self) -> i64 {
