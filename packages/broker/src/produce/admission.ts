@@ -120,7 +120,10 @@ export class Admission {
     const refusal = this.judge(row, logId, pending.call.version, nowMs);
     if (refusal !== null) {
       const recordIndex = this.inspectTable.signed(row, Inspect.recordIndex);
-      refuse(pending, answer, refusal.errorCode, refusal.message, recordIndex);
+      const index = refusal.errorCode === ErrorCode.INVALID_TIMESTAMP ? 0 : recordIndex;
+      refuse(pending, answer, refusal.errorCode, refusal.message, index);
+      // What the producer may compare its own view with, refused or not.
+      answer.logStartOffset = this.parts.partitions.logStartOffset(logId);
       return;
     }
     const config = this.parts.configOf(logId);

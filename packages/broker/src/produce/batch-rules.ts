@@ -19,7 +19,8 @@ export function inspectionRefusal(code: number): Refusal | null {
     case InspectCode.OK:
       return null;
     case InspectCode.TRUNCATED:
-      return corrupt("the batch is shorter than its header says");
+      // Not CORRUPT_MESSAGE, with which clients would try the same bytes again and again.
+      return invalid("the records hold no whole batch");
     case InspectCode.CRC:
       return corrupt("the batch's checksum does not match its bytes");
     case InspectCode.MAGIC:
