@@ -45,24 +45,42 @@ export function handleListOffsets(
   request: ListOffsetsRequest,
 ): Outcome<ListOffsetsResponse> {
   const lookups: Lookup[] = [];
-  const seen = new Set<string>();
+  const named = occurrences(request);
   const isolated = request.isolationLevel === READ_COMMITTED;
   const topics = request.topics.map((topic): TopicAnswer => ({
     name: topic.name,
-    partitions: topic.partitions.map((partition) => {
+    partitions: topic.partitions.flatMap((partition) => {
       const found = newAnswer(partition.partitionIndex);
-      const key = `${partition.partitionIndex}/${topic.name}`;
-      if (seen.has(key)) found.errorCode = ErrorCode.INVALID_REQUEST;
-      else {
-        seen.add(key);
+      const key = keyOf(topic.name, partition.partitionIndex);
+      const times = named.get(key);
+      // One answer for what is named more than once.
+      if (times === undefined) return [];
+      if (times > 1) {
+        named.delete(key);
+        found.errorCode = ErrorCode.INVALID_REQUEST;
+      } else {
         const lookup = look(broker, call.version, topic.name, partition, isolated, found);
         if (lookup !== null) lookups.push(lookup);
       }
-      return found;
+      return [found];
     }),
   }));
   if (lookups.length === 0) return answer(respond(topics, call.version));
   return later(lookUp(lookups).then(() => respond(topics, call.version)));
+}
+
+const keyOf = (topic: string, partition: number): string => `${partition}/${topic}`;
+
+/** How often each partition is named. */
+function occurrences(request: ListOffsetsRequest): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name, partitions } of request.topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = keyOf(name, partitionIndex);
+      times.set(key, (times.get(key) ?? 0) + 1);
+    }
+  }
+  return times;
 }
 
 async function lookUp(lookups: readonly Lookup[]): Promise<void> {
