@@ -77,7 +77,7 @@ export class ProducerColumns {
     this.producerIds[entry] = producerId;
     this.logIds[entry] = logId;
     this.epochs[entry] = -1;
-    this.coordinatorEpochs[entry] = 0;
+    this.coordinatorEpochs[entry] = -1;
     this.transactionOffsets[entry] = -1;
     this.batchCounts[entry] = 0;
     this.logCounts[logId] = (this.logCounts[logId] as number) + 1;

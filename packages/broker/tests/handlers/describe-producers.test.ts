@@ -33,7 +33,7 @@ test("DescribeProducers", async () => {
         producerEpoch: 4,
         lastSequence: 11,
         lastTimestamp: 1234,
-        coordinatorEpoch: 0,
+        coordinatorEpoch: -1,
         currentTxnStartOffset: -1,
       },
     ],
