@@ -1,5 +1,7 @@
 import type { AnyApi, Api } from "@mantou/protocol";
 import {
+  addOffsetsToTxnApi,
+  addPartitionsToTxnApi,
   alterConfigsApi,
   apiVersionsApi,
   consumerGroupDescribeApi,
@@ -16,6 +18,8 @@ import {
   describeProducersApi,
   describeQuorumApi,
   describeTopicPartitionsApi,
+  describeTransactionsApi,
+  endTxnApi,
   fetchApi,
   findCoordinatorApi,
   heartbeatApi,
@@ -26,6 +30,7 @@ import {
   listConfigResourcesApi,
   listGroupsApi,
   listOffsetsApi,
+  listTransactionsApi,
   metadataApi,
   offsetCommitApi,
   offsetDeleteApi,
@@ -33,9 +38,16 @@ import {
   offsetForLeaderEpochApi,
   produceApi,
   syncGroupApi,
+  txnOffsetCommitApi,
+  writeTxnMarkersApi,
 } from "@mantou/protocol";
 import { fetchRefusal } from "./fetch/fetch-answer.ts";
 import type { Handler, Outcome, ServedApi } from "./handler.ts";
+import { handleAddOffsetsToTxn, refuseAddOffsetsToTxn } from "./handlers/add-offsets-to-txn.ts";
+import {
+  handleAddPartitionsToTxn,
+  refuseAddPartitionsToTxn,
+} from "./handlers/add-partitions-to-txn.ts";
 import { handleAlterConfigs } from "./handlers/alter-configs.ts";
 import { handleApiVersions } from "./handlers/api-versions.ts";
 import {
@@ -58,6 +70,11 @@ import { handleDescribeLogDirs } from "./handlers/describe-log-dirs.ts";
 import { handleDescribeProducers } from "./handlers/describe-producers.ts";
 import { handleDescribeQuorum } from "./handlers/describe-quorum.ts";
 import { handleDescribeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
+import {
+  handleDescribeTransactions,
+  refuseDescribeTransactions,
+} from "./handlers/describe-transactions.ts";
+import { handleEndTxn, refuseEndTxn } from "./handlers/end-txn.ts";
 import { handleFindCoordinator, refuseFindCoordinator } from "./handlers/find-coordinator.ts";
 import { handleHeartbeat, refuseHeartbeat } from "./handlers/heartbeat.ts";
 import { handleIncrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
@@ -67,12 +84,15 @@ import { handleLeaveGroup, refuseLeaveGroup } from "./handlers/leave-group.ts";
 import { handleListConfigResources } from "./handlers/list-config-resources.ts";
 import { handleListGroups, refuseListGroups } from "./handlers/list-groups.ts";
 import { handleListOffsets } from "./handlers/list-offsets.ts";
+import { handleListTransactions, refuseListTransactions } from "./handlers/list-transactions.ts";
 import { handleMetadata } from "./handlers/metadata.ts";
 import { handleOffsetCommit, refuseOffsetCommit } from "./handlers/offset-commit.ts";
 import { handleOffsetDelete, refuseOffsetDelete } from "./handlers/offset-delete.ts";
 import { handleOffsetFetch, refuseOffsetFetch } from "./handlers/offset-fetch.ts";
 import { handleOffsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
 import { handleSyncGroup, refuseSyncGroup } from "./handlers/sync-group.ts";
+import { handleTxnOffsetCommit, refuseTxnOffsetCommit } from "./handlers/txn-offset-commit.ts";
+import { handleWriteTxnMarkers, refuseWriteTxnMarkers } from "./handlers/write-txn-markers.ts";
 import * as refusals from "./refusals.ts";
 import type { Failure } from "./refusals.ts";
 
@@ -183,6 +203,13 @@ export const servedApis: readonly ServedEntry[] = [
     brokers: [],
     clusterAuthorizedOperations: -2147483648,
   })),
+  serve(addPartitionsToTxnApi, handleAddPartitionsToTxn, refuseAddPartitionsToTxn),
+  serve(addOffsetsToTxnApi, handleAddOffsetsToTxn, refuseAddOffsetsToTxn),
+  serve(txnOffsetCommitApi, handleTxnOffsetCommit, refuseTxnOffsetCommit),
+  serve(endTxnApi, handleEndTxn, refuseEndTxn),
+  serve(writeTxnMarkersApi, handleWriteTxnMarkers, refuseWriteTxnMarkers),
+  serve(describeTransactionsApi, handleDescribeTransactions, refuseDescribeTransactions),
+  serve(listTransactionsApi, handleListTransactions, refuseListTransactions),
   serve(describeProducersApi, handleDescribeProducers, refusals.refuseDescribeProducers),
   serve(consumerGroupHeartbeatApi, handleConsumerGroupHeartbeat, refuseConsumerGroupHeartbeat),
   serve(consumerGroupDescribeApi, handleConsumerGroupDescribe, refuseConsumerGroupDescribe),

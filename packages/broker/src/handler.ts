@@ -2,8 +2,11 @@ import type { Clock, LogId } from "@mantou/base";
 import type { BrokerConfig, CatalogImage, Command, ReplyTo } from "@mantou/catalog";
 import type { LogStore } from "@mantou/io";
 import type { PartitionTable, ProducerStates } from "@mantou/replication";
+import type { TransactionCommand } from "@mantou/transactions";
 import type { GroupQuestion, GroupSettle } from "./coordinators/group-coordinator.ts";
 import type { CoordinatorTopic } from "./coordinators/internal-topics.ts";
+import type { MarkerWriter } from "./transactions/marker-writer.ts";
+import type { TransactionSettle } from "./transactions/transaction-coordinator.ts";
 
 /** Where a request came from and where its answer goes. One per request, never kept on the hot path. */
 export interface Call {
@@ -98,6 +101,14 @@ export interface GroupsPort {
   activePartitions(): readonly number[] | null;
 }
 
+/** The way to the shards of transactional ids (`TransactionCoordinator`). */
+export interface TransactionsPort {
+  ask(transactionalId: string, command: TransactionCommand, settle: TransactionSettle): void;
+  askPartition(partition: number, command: TransactionCommand, settle: TransactionSettle): void;
+  /** Partitions whose shards have transactional ids; null while one is being loaded. */
+  activePartitions(): readonly number[] | null;
+}
+
 /** What an ApiVersions answer is derived from. */
 export interface ServedApi {
   readonly key: number;
@@ -111,6 +122,8 @@ export interface BrokerContext {
   readonly image: CatalogImage;
   readonly controller: ControllerPort;
   readonly groups: GroupsPort;
+  readonly transactions: TransactionsPort;
+  readonly markers: Pick<MarkerWriter, "write">;
   readonly partitions: PartitionTable;
   readonly producers: ProducerStates;
   readonly logs: LogStore;

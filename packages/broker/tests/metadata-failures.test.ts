@@ -49,6 +49,11 @@ function emptyRequest(name: string): unknown {
     groups: name === "OffsetFetch" ? [{ groupId: "g", topics: [topic] }] : ["g"],
     groupId: "g",
     memberId: "m",
+    transactions: [{ transactionalId: "x", topics: [{ name: "t", partitions: [0] }] }],
+    transactionalIds: ["x"],
+    v3AndBelowTransactionalId: "x",
+    v3AndBelowTopics: [{ name: "t", partitions: [0] }],
+    markers: [{ producerId: 1, topics: [topic] }],
     resources: [{ resourceType: 2, resourceName: "t" }],
   };
 }

@@ -25,5 +25,7 @@ export {
   offsetCommitRecord,
 } from "./records/offset-commit.ts";
 export { RecordType, recordTypeOf } from "./records/record-key.ts";
+export type { TopicPattern } from "./regex/index.ts";
+export { compileTopicPattern } from "./regex/index.ts";
 export type { GroupEffects } from "./scope.ts";
 export { GroupShard } from "./shard.ts";

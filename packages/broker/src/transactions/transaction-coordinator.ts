@@ -51,6 +51,14 @@ export class TransactionCoordinator {
     else this.driver.ask(partition, command, settle);
   }
 
+  askPartition(partition: number, command: TransactionCommand, settle: TransactionSettle): void {
+    this.driver.ask(partition, command, settle);
+  }
+
+  activePartitions(): readonly number[] | null {
+    return this.driver.isLoading ? null : this.driver.activePartitions();
+  }
+
   private carryOut(request: TransactionRequest, partition: number): void {
     const { nextProducerId, sender } = this.parts;
     if (request.kind === "sendMarkers") {

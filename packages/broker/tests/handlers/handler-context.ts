@@ -89,6 +89,12 @@ export class HandlerContext {
         askPartition: (_, __, refuse) => refuse(ErrorCode.NOT_COORDINATOR, null),
         activePartitions: () => [],
       },
+      transactions: {
+        ask: (_, __, refuse) => refuse(ErrorCode.NOT_COORDINATOR, null),
+        askPartition: (_, __, refuse) => refuse(ErrorCode.NOT_COORDINATOR, null),
+        activePartitions: () => [],
+      },
+      markers: { write: (_, __, ___, ____, settle) => settle(ErrorCode.NOT_LEADER_OR_FOLLOWER) },
       clientHost: () => "/127.0.0.1",
       ensureTopic: async (topic) => {
         this.create(topic, 50);
