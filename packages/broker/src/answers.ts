@@ -10,6 +10,14 @@ const WRITER_BYTES = 64 * 1024;
 /** Memory of a rare large answer is not kept for the small ones that follow. */
 const WRITER_BYTES_KEPT = 4 * 1024 * 1024;
 
+/** The pins of every file range in an answer, wherever its schema has them. */
+function pinsOf(value: unknown): number[] {
+  if (Array.isArray(value)) return value.flatMap(pinsOf);
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
+  if ("pin" in value && typeof value.pin === "number") return [value.pin];
+  return Object.values(value).flatMap(pinsOf);
+}
+
 /** Encodes responses into the plan of this tick. */
 export class Answers {
   private writer = new Writer(WRITER_BYTES, ANSWER_BYTES_MAX);
@@ -34,6 +42,7 @@ export class Answers {
         version,
         reason: error.message,
       });
+      for (const pin of pinsOf(response)) this.plan.releasePin(pin);
       this.plan.close(call.connection, call.generation);
       return;
     }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ZERO_UUID } from "@mantou/base";
 import { Plan, PlanKind, type Network, type Table } from "@mantou/io";
-import { metadataApi } from "@mantou/protocol";
+import { fetchApi, metadataApi } from "@mantou/protocol";
 import { Answers } from "../src/answers.ts";
 import { PlanWriter } from "../src/plan-writer.ts";
 import { testAmbient } from "./in-process-broker.ts";
@@ -54,4 +54,37 @@ test("answers of any size leave whole, and the memory of a large one is given ba
   expect(large?.table).toBeGreaterThanOrEqual(large?.total ?? Infinity);
   expect([after?.total, last?.total]).toEqual([small?.total, small?.total]);
   expect(last?.table).toBe(small?.table);
+});
+
+test("an answer that cannot be encoded gives its file ranges back", () => {
+  const released: number[] = [];
+  const closed: number[] = [];
+  const network = {
+    submit(plan: Table, rows: number): void {
+      for (let row = 0; row < rows; row += 1) {
+        const kind = plan.word(row, Plan.kind);
+        if (kind === PlanKind.RELEASE_PIN) released.push(plan.word(row, Plan.connection));
+        if (kind === PlanKind.CLOSE) closed.push(plan.word(row, Plan.connection));
+      }
+    },
+  } as unknown as Network;
+  const plan = new PlanWriter(network);
+  const records = (pin: number) => ({ pin, position: 0, length: 100 });
+  const partition = (partitionIndex: number, pin: number) => ({
+    partitionIndex,
+    errorCode: 0,
+    highWatermark: 1,
+    records: records(pin),
+  });
+  const topic = "t".repeat(40_000);
+  const responses = [
+    { topic: "t", topicId: ZERO_UUID, partitions: [partition(0, 11), partition(1, 12)] },
+    // Longer than a string of the protocol may be.
+    { topic, topicId: ZERO_UUID, partitions: [partition(0, 13)] },
+  ];
+  const answer = { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses };
+  const log: string[] = [];
+  new Answers(plan, testAmbient(log)).send({ ...call, version: 11 }, fetchApi, answer);
+  plan.flush();
+  expect([released, closed]).toEqual([[11, 12, 13], [1]]);
 });
