@@ -1,10 +1,10 @@
 /**
- * Writes `docs/reference/apis.md` and `docs/reference/configs.md` from the code that serves them.
+ * Writes `docs/reference/apis.md`, `configs.md` and `metrics.md` from the code that serves them.
  * `--check` fails when a file is stale instead of writing it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { servedApis } from "@mantou/broker";
+import { metricCatalog, servedApis } from "@mantou/broker";
 import { brokerConfigs, topicConfigs } from "@mantou/catalog";
 
 const folder = join(import.meta.dir, "..", "docs", "reference");
@@ -67,9 +67,30 @@ ${configRows(brokerConfigs.values())}
 `;
 }
 
+function metricsPage(): string {
+  const rows = metricCatalog.map(({ name, type, unit, labels, help }) => {
+    const names = labels.map((label) => `\`${label}\``).join(", ");
+    return `| \`${name}\` | ${type} | ${unit} | ${names} | ${help.replaceAll("|", "\\|")} |`;
+  });
+  return `# Metrics
+
+Written by \`bun scripts/generate-reference.ts\` from \`packages/broker/src/metrics/catalog/\`.
+
+The admin listener tells them at \`/metrics\`, in the Prometheus text format. A histogram has
+\`_bucket\` (with the label \`le\`), \`_sum\` and \`_count\`. What nothing is known about is left out: an
+API that nobody has called, requests where \`mantou.metrics.enable\` is false. Offsets and watermarks
+of partitions are not here, there are too many of them; \`mantou topic show\` tells them.
+
+| name | type | unit | labels | what it tells |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+`;
+}
+
 const pages: readonly (readonly [string, string])[] = [
   ["apis.md", apisPage()],
   ["configs.md", configsPage()],
+  ["metrics.md", metricsPage()],
 ];
 let stale = 0;
 for (const [name, text] of pages) {

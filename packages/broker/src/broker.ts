@@ -199,6 +199,11 @@ export class Broker implements BrokerContext {
     return this.watch.unreadiness;
   }
 
+  /** The longest tick since the last call, in milliseconds; 0 where requests are not measured. */
+  takeLongestTickMs(): number {
+    return this.watch.requests?.takeLongestTickMs() ?? 0;
+  }
+
   /** What /metrics tells; every partition is looked at. */
   figures(): BrokerFigures {
     return this.watch.figures();

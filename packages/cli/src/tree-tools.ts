@@ -27,6 +27,16 @@ export const toolCommands: readonly CommandSpec[] = [
     load: () => import("./commands/doctor.ts"),
   },
   {
+    name: "health",
+    about: "ask a broker's admin listener whether it serves clients (exit 10: it does not)",
+    details: "Without --admin: MANTOU_ADMIN_LISTEN, or 127.0.0.1:9644. Meant for health checks.",
+    flags: [
+      { name: "admin", value: "HOST:PORT", about: "the broker's admin listener" },
+      { name: "alive", about: "ask only whether its process answers" },
+    ],
+    load: () => import("./commands/health.ts"),
+  },
+  {
     name: "bench",
     about: "a quick load: produce, then consume, on a topic of its own that is deleted afterwards",
     flags: [

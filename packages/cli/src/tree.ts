@@ -20,6 +20,11 @@ Start here: mantou start; mantou topic create NAME; mantou produce NAME; mantou 
       flags: [
         { name: "listen", value: "HOST:PORT", about: "address for clients", repeats: true },
         { name: "data-dir", value: "DIR", about: "where logs and metadata live" },
+        {
+          name: "admin-listen",
+          value: "HOST:PORT",
+          about: "address for /healthz, /readyz and /metrics (default 127.0.0.1:9644), or none",
+        },
         { name: "config", value: "FILE", about: "settings as a TOML file" },
         { name: "set", value: "KEY=VALUE", about: "one setting", repeats: true },
       ],

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { IoError } from "@mantou/io";
 import { lineLogger } from "./logger.ts";
-import { startServer } from "./server.ts";
+import { runServer } from "./run-server.ts";
 import { START_USAGE, parseStartOptions } from "./start-options.ts";
-import { untilStopped } from "./until-stopped.ts";
 
 /** Exit status for what a person has to mend: flags, settings, address, directory. */
 const EXIT_USAGE = 2;
@@ -26,10 +25,10 @@ if (options.value.help) {
 
 const logger = lineLogger();
 try {
-  const server = await startServer(options.value.config, logger);
-  await untilStopped(server, logger).catch(() => process.exit(1));
+  await runServer(options.value.config, logger, { version: "0.1.0", commit: "source" });
   process.exit(0);
 } catch (error) {
   if (error instanceof IoError) refuse([error.message]);
-  throw error;
+  logger.error("failed", { reason: error instanceof Error ? error.stack : String(error) });
+  process.exit(1);
 }

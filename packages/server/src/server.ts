@@ -1,11 +1,23 @@
 import type { BrokerConfig } from "@mantou/catalog";
+import { parseAdminAddress } from "@mantou/catalog";
 import type { Logger } from "@mantou/broker";
-import { Broker } from "@mantou/broker";
-import { openNativeIo } from "@mantou/io";
+import { Broker, METRICS_CONTENT_TYPE, exposeMetrics } from "@mantou/broker";
+import { IoError, addonVersion, openNativeIo } from "@mantou/io";
+import type { AdminListener } from "./admin-listener.ts";
+import { ADMIN_ADDRESS, openAdminListener } from "./admin-listener.ts";
 import { systemAmbient } from "./ambient.ts";
+import { ProcessWatch } from "./process-watch.ts";
+
+/** Who built this. */
+export interface BuildInfo {
+  readonly version: string;
+  readonly commit: string;
+}
 
 export interface Server {
   readonly broker: Broker;
+  /** The admin listener's address as a URL, or null where there is none. */
+  readonly adminUrl: string | null;
   /** Stops accepting, finishes what is in flight, marks the data directory clean. */
   stop(): Promise<void>;
 }
@@ -14,7 +26,11 @@ export interface Server {
 const atMost32Bits = (value: number): number => Math.min(value, 0xffff_ffff);
 
 /** Puts a broker together on the native engine and starts it. Throws IoError for a person. */
-export async function startServer(config: BrokerConfig, logger: Logger): Promise<Server> {
+export async function startServer(
+  config: BrokerConfig,
+  logger: Logger,
+  build: BuildInfo = FROM_SOURCE,
+): Promise<Server> {
   const startedMs = performance.now();
   const io = openNativeIo({
     arenaBytes: config.arenaBytes,
@@ -28,7 +44,18 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
     report: (text) => logger.error("engine", { reason: text }),
   });
   const broker = new Broker(io, config, systemAmbient(logger));
-  await broker.start();
+  const watch = new ProcessWatch({ ...build, addon: addonVersion() }, () =>
+    broker.takeLongestTickMs(),
+  );
+  // Before the broker starts: whoever asks is told that it is on its way.
+  const admin = openAdmin(config, logger, broker, watch);
+  try {
+    await broker.start();
+  } catch (error) {
+    admin?.stop();
+    throw error;
+  }
+  watch.start();
   // The engine's threads do not keep the process alive; this does, until `stop`.
   const alive = setInterval(() => {}, 0x3fff_ffff);
   for (const endpoint of broker.endpoints()) {
@@ -37,6 +64,7 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
       address: `${endpoint.host}:${endpoint.port}`,
     });
   }
+  if (admin !== null) logger.info("admin", { url: admin.url });
   warnOfOpenDoors(config, logger);
   logger.info("started", {
     nodeId: config.nodeId,
@@ -46,11 +74,43 @@ export async function startServer(config: BrokerConfig, logger: Logger): Promise
   });
   return {
     broker,
+    adminUrl: admin?.url ?? null,
     stop: async () => {
-      await broker.stop();
-      clearInterval(alive);
+      try {
+        await broker.stop();
+      } finally {
+        watch.stop();
+        // Last, so that whoever asks is told until the end that the broker is stopping.
+        admin?.stop();
+        clearInterval(alive);
+      }
     },
   };
+}
+
+const FROM_SOURCE: BuildInfo = { version: "0.1.0", commit: "source" };
+
+/** An address that was asked for must be had; the usual one may be another broker's. */
+function openAdmin(
+  config: BrokerConfig,
+  logger: Logger,
+  broker: Broker,
+  watch: ProcessWatch,
+): AdminListener | null {
+  const { adminListen } = config;
+  const asked = adminListen === null ? ADMIN_ADDRESS : parseAdminAddress(adminListen);
+  if (asked === null) return null;
+  try {
+    return openAdminListener(asked, {
+      unreadiness: () => broker.unreadiness,
+      metrics: () => exposeMetrics({ broker: broker.figures(), process: watch.figures() }),
+      metricsContentType: METRICS_CONTENT_TYPE,
+    });
+  } catch (error) {
+    if (adminListen !== null || !(error instanceof IoError)) throw error;
+    logger.warn("no_admin_listener", { reason: error.message });
+    return null;
+  }
 }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
@@ -66,4 +126,11 @@ function warnOfOpenDoors(config: BrokerConfig, logger: Logger): void {
       todo: "bind to loopback or to a network that you trust",
     });
   }
+  const admin = config.adminListen === null ? null : parseAdminAddress(config.adminListen);
+  if (admin === null || LOOPBACK.test(admin.host)) return;
+  logger.warn("admin_listening_wide", {
+    address: `${admin.host === "" ? "*" : admin.host}:${admin.port}`,
+    why: "anybody who reaches this address sees the broker's metrics, names of topics among them",
+    todo: "bind to loopback or to a network that you trust",
+  });
 }

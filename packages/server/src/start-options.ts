@@ -9,6 +9,7 @@ export const START_USAGE = `mantou start - run a broker
 
   --listen HOST:PORT     address for clients (default 127.0.0.1:9092); repeat as NAME://HOST:PORT
   --data-dir DIR         where logs and metadata live (default ./mantou-data)
+  --admin-listen H:P     address for /healthz, /readyz and /metrics (default 127.0.0.1:9644), or none
   --config FILE          settings as a TOML file, by Kafka's names
   --set KEY=VALUE        one setting; wins over file and environment; may be repeated
   --help                 this text
@@ -48,7 +49,7 @@ export function parseStartOptions(
     entries.push(...file.value);
   }
   entries.push(...environmentEntries(environment));
-  const set = flagEntries(values.listen ?? [], values["data-dir"], values.set ?? []);
+  const set = flagEntries(values);
   if (!set.ok) return set;
   entries.push(...set.value);
   const relative = parseBrokerConfig(entries);
@@ -64,6 +65,7 @@ interface Flags {
   readonly values: {
     readonly listen?: string[];
     readonly "data-dir"?: string;
+    readonly "admin-listen"?: string;
     readonly config?: string;
     readonly set?: string[];
     readonly help?: boolean;
@@ -79,6 +81,7 @@ function parseFlags(argv: readonly string[]): Result<Flags, readonly string[]> {
       options: {
         listen: { type: "string", multiple: true },
         "data-dir": { type: "string" },
+        "admin-listen": { type: "string" },
         config: { type: "string" },
         set: { type: "string", multiple: true },
         help: { type: "boolean", short: "h" },
@@ -91,11 +94,10 @@ function parseFlags(argv: readonly string[]): Result<Flags, readonly string[]> {
   }
 }
 
-function flagEntries(
-  listen: readonly string[],
-  dataDirectory: string | undefined,
-  set: readonly string[],
-): Result<Entry[], readonly string[]> {
+function flagEntries(flags: Flags["values"]): Result<Entry[], readonly string[]> {
+  const { listen = [], set = [] } = flags;
+  const dataDirectory = flags["data-dir"];
+  const admin = flags["admin-listen"];
   const entries: Entry[] = [];
   if (listen.length > 0) {
     const addresses = listen.map((address) =>
@@ -104,6 +106,7 @@ function flagEntries(
     entries.push(["listeners", addresses.join(",")]);
   }
   if (dataDirectory !== undefined) entries.push(["log.dirs", dataDirectory]);
+  if (admin !== undefined) entries.push(["mantou.admin.listen", admin]);
   for (const item of set) {
     const at = item.indexOf("=");
     if (at <= 0) return err([`--set ${JSON.stringify(item)} is not of the form KEY=VALUE`]);

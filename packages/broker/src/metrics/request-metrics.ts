@@ -35,6 +35,7 @@ export class RequestMetrics {
   nowMs = 0;
   private readonly entries: (Entry | undefined)[] = [];
   private inTick = false;
+  private longestMs = 0;
   /** Answers of this tick: their APIs, and when their requests came. */
   private answeredKeys: number[] = [];
   private answeredSinceMs: number[] = [];
@@ -65,13 +66,22 @@ export class RequestMetrics {
   ended(nowMs: number): void {
     if (this.inTick) {
       this.inTick = false;
-      this.ticks.observeMs(nowMs - this.nowMs);
+      const lastedMs = nowMs - this.nowMs;
+      this.ticks.observeMs(lastedMs);
+      if (lastedMs > this.longestMs) this.longestMs = lastedMs;
     }
     for (let at = 0; at < this.answered; at += 1) {
       const entry = this.entries[this.answeredKeys[at] as number] as Entry;
       entry.durations.observeMs(nowMs - (this.answeredSinceMs[at] as number));
     }
     this.answered = 0;
+  }
+
+  /** The longest tick since the last call, in milliseconds. */
+  takeLongestTickMs(): number {
+    const longestMs = this.longestMs;
+    this.longestMs = 0;
+    return longestMs;
   }
 
   /** APIs that were answered at least once, by key. */

@@ -1,12 +1,7 @@
 import { readFileSync } from "node:fs";
 import { IoError } from "@mantou/io";
-import {
-  lineLogger,
-  parseStartOptions,
-  START_USAGE,
-  startServer,
-  untilStopped,
-} from "@mantou/server";
+import { lineLogger, parseStartOptions, runServer, START_USAGE } from "@mantou/server";
+import { COMMIT, VERSION } from "../build-info.ts";
 import { settingsEnvironment } from "../broker-environment.ts";
 import type { Run } from "../command.ts";
 import { Failure, usage } from "../failure.ts";
@@ -21,12 +16,10 @@ export const run: Run = async ({ rest, environment, output }) => {
     return null;
   }
   const logger = lineLogger();
-  const server = await startServer(options.value.config, logger).catch((error: unknown) => {
+  const build = { version: VERSION, commit: COMMIT };
+  await runServer(options.value.config, logger, build).catch((error: unknown) => {
     if (error instanceof IoError) throw refusal(error, options.value.config.logDir);
     throw error;
-  });
-  await untilStopped(server, logger).catch((error: unknown) => {
-    throw new Failure("STOP_FAILED", `the broker did not stop in order: ${String(error)}`);
   });
   return null;
 };
@@ -40,7 +33,9 @@ function refusal(error: IoError, directory: string): Failure {
   } else if (/permission|EACCES|read-only|EROFS/i.test(text)) {
     hint = `this user cannot write there: choose another folder with --data-dir, or chown ${directory}`;
   } else if (/in use|EADDRINUSE/i.test(text)) {
-    hint = "something listens there already: choose another address with --listen";
+    hint = text.startsWith("admin listener")
+      ? null
+      : "something listens there already: choose another address with --listen";
   } else if (/lock/i.test(text)) {
     hint = "another broker runs on this data directory";
   }

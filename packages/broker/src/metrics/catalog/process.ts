@@ -29,7 +29,7 @@ export const processMetrics: readonly MetricDefinition[] = [
     "histogram",
     "mantou_gc_stretch_seconds",
     "seconds",
-    "The longest uninterrupted work between two collections: no pause of a collection was longer.",
+    "The longest delay seen between two collections, as a tick or as lateness. Bun does not tell how long a collection itself paused.",
     (p) => p.collectionStretch,
   ),
   ofProcess(
