@@ -21,9 +21,10 @@ import { MetadataDriver } from "./drivers/metadata.ts";
 import { Partitions } from "./drivers/partitions.ts";
 import { ProducerIds } from "./drivers/producer-ids.ts";
 import { bindListeners, register } from "./drivers/registration.ts";
+import type { BoundEndpoint } from "./drivers/registration.ts";
 import { LogSideFiles } from "./drivers/log-side-files.ts";
 import { Retention } from "./drivers/retention.ts";
-import type { BrokerContext, Call, ControllerPort, Endpoint, ServedApi } from "./handler.ts";
+import type { BrokerContext, Call, ControllerPort, ServedApi } from "./handler.ts";
 import type { FetchStage } from "./handlers/fetch.ts";
 import type { ProduceStage, Route } from "./handlers/produce.ts";
 import type { BrokerFigures } from "./metrics/figures.ts";
@@ -75,7 +76,7 @@ export class Broker implements BrokerContext {
   private readonly tick: Tick;
   private readonly watch: BrokerWatch;
   private controllerDriver: ControllerDriver | null = null;
-  private bound: readonly Endpoint[] = [];
+  private bound: readonly BoundEndpoint[] = [];
   private brokerEpoch = -1;
   private resolvedRevision = -1;
   private resolved: BrokerConfig;
@@ -210,7 +211,7 @@ export class Broker implements BrokerContext {
   }
 
   /** Addresses as told to clients, one per listener. */
-  endpoints(): readonly Endpoint[] {
+  endpoints(): readonly BoundEndpoint[] {
     return this.bound;
   }
 

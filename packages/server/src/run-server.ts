@@ -4,6 +4,7 @@ import type { BuildInfo } from "./server.ts";
 import { startServer } from "./server.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { StopSignals } from "./stop-signals.ts";
+import { endOnStrayErrors } from "./stray-errors.ts";
 
 /**
  * A broker from its start to its orderly stop, as a process of its own. Rejects with IoError for
@@ -14,6 +15,7 @@ export async function runServer(
   logger: Logger,
   build: BuildInfo,
 ): Promise<void> {
+  endOnStrayErrors(logger);
   const signals = new StopSignals(logger);
   const manager = new ServiceManager(process.env, logger);
   manager.starting();

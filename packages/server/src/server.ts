@@ -61,7 +61,8 @@ export async function startServer(
   for (const endpoint of broker.endpoints()) {
     logger.info("listening", {
       listener: endpoint.listenerName,
-      address: `${endpoint.host}:${endpoint.port}`,
+      address: `${endpoint.boundHost}:${endpoint.boundPort}`,
+      advertised: `${endpoint.host}:${endpoint.port}`,
     });
   }
   if (admin !== null) logger.info("admin", { url: admin.url });

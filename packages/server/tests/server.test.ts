@@ -38,3 +38,32 @@ test("settings beyond 32 bits mean as much as there is, not what is left of them
     rmSync(directory, { recursive: true });
   }
 });
+
+test("the address that is bound is told, whatever clients are told", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "mantou-server-"));
+  try {
+    const config = parseBrokerConfig([
+      ["log.dirs", directory],
+      ["listeners", "PLAINTEXT://127.0.0.1:0"],
+      ["advertised.listeners", "PLAINTEXT://broker.example:19092"],
+    ]);
+    if (!config.ok) throw new Error(config.error.join());
+    const told: unknown[] = [];
+    const info = (event: string, fields?: Readonly<Record<string, unknown>>): void => {
+      if (event === "listening") told.push(fields);
+    };
+    const server = await startServer(config.value, { ...silent, info });
+    const { boundPort } = server.broker.endpoints()[0] ?? { boundPort: 0 };
+    expect(boundPort).not.toBe(19092);
+    expect(told).toEqual([
+      {
+        listener: "PLAINTEXT",
+        address: `127.0.0.1:${boundPort}`,
+        advertised: "broker.example:19092",
+      },
+    ]);
+    await server.stop();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -6,12 +6,18 @@ import type { Ambient } from "../ambient.ts";
 import type { ControllerPort, Endpoint } from "../handler.ts";
 import { newUuid } from "./metadata.ts";
 
+/** A listener's address as clients are told it, and as it is bound. */
+export interface BoundEndpoint extends Endpoint {
+  readonly boundHost: string;
+  readonly boundPort: number;
+}
+
 /** Binds every listener and settles which addresses clients are told. */
 export function bindListeners(
   network: Network,
   { listeners, advertisedListeners, socketRequestMaxBytes }: BrokerConfig,
   hostName: string,
-): Endpoint[] {
+): BoundEndpoint[] {
   return listeners.map(({ name, host, port }, listenerId) => {
     const frameBytesMax = socketRequestMaxBytes;
     const address = network.listen({ host, port, listenerId, frameBytesMax });
@@ -21,6 +27,8 @@ export function bindListeners(
       listenerName: name,
       host: advertised?.host ?? (isAny ? hostName : host),
       port: advertised?.port ?? address.port,
+      boundHost: host === "" ? "*" : host,
+      boundPort: address.port,
     };
   });
 }
