@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Uuid } from "@mantou/base";
 import { Client, ClientError, Connection } from "@mantou/client";
-import { errorName } from "@mantou/protocol";
 import { BrokerProcess, temporaryFolder } from "../../processes/broker-process.ts";
+import { comparable, differences } from "./compare-answers.ts";
 import { BATCHES, type Case, TOPICS, cases } from "./differential-cases.ts";
 import { type ApacheKafka, apacheKafkaUnavailable, startApacheKafka } from "./index.ts";
 
@@ -11,15 +11,6 @@ const unavailable = await apacheKafkaUnavailable();
 
 if (unavailable !== null) test.skip(`ours and Apache Kafka: ${unavailable}`, () => {});
 else describe("ours and Apache Kafka answer alike", differentialTests);
-
-/** Fields that may differ: words, ids, times, addresses; and what Java's clients do not look at. */
-const FREE = new Set([
-  ...["throttleTimeMs", "errorMessage", "batchIndexErrorMessage", "documentation"],
-  ...["clusterId", "topicId", "producerId", "host", "port", "rack", "nodeEndpoints"],
-  ...["logAppendTimeMs", "timestamp", "lastTimestamp", "leaderEpoch", "currentLeader", "sessionId"],
-  // Empty or null where there are none.
-  "abortedTransactions",
-]);
 
 /** Where we differ on purpose, or where it does not matter. */
 const deviations: readonly (readonly [api: string, path: RegExp, why: string])[] = [
@@ -68,44 +59,6 @@ async function answerOf(side: Answering, one: Case, version: number): Promise<un
   } catch (error) {
     if (error instanceof ClientError && error.code === "CLOSED") return "closed";
     throw error;
-  }
-}
-
-/** Names for error codes, lengths for records, lists of named things in one order. */
-function comparable(value: unknown, field = ""): unknown {
-  if (field === "errorCode") return errorName(value as number);
-  if (field === "records" && value !== null) return (value as { length: number }).length;
-  if (Array.isArray(value)) {
-    const list = value.map((one) => comparable(one));
-    return list.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
-  }
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([name]) => !FREE.has(name));
-  return Object.fromEntries(entries.map(([name, inner]) => [name, comparable(inner, name)]));
-}
-
-function orderOf(value: unknown): string {
-  const { name, topic, resourceName, partitionIndex, index, errorCode } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
-  return JSON.stringify([name ?? topic ?? resourceName ?? partitionIndex ?? index, errorCode]);
-}
-
-/** Every leaf at which two answers differ. */
-function* differences(
-  apache: unknown,
-  ours: unknown,
-  path = "",
-): Generator<readonly [path: string, apache: unknown, ours: unknown]> {
-  if (Bun.deepEquals(apache, ours)) return;
-  if (typeof apache !== "object" || typeof ours !== "object" || !apache || !ours) {
-    yield [path, apache, ours];
-    return;
-  }
-  for (const name of new Set([...Object.keys(apache), ...Object.keys(ours)])) {
-    const [a, b] = [apache, ours].map((side) => (side as Record<string, unknown>)[name]);
-    yield* differences(a, b, `${path}.${name}`);
   }
 }
 

@@ -3,6 +3,7 @@ import type {
   ConsumerGroupDescribeRequest,
   ConsumerGroupDescribeResponseInput,
 } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
 import type { BrokerContext, Call, Outcome } from "../handler.ts";
 import type { Refused } from "../refusals.ts";
 import { gather } from "./ask-groups.ts";
@@ -21,14 +22,19 @@ export function handleConsumerGroupDescribe(
     : OPERATIONS_NOT_ASKED;
   return gather<string, Described, ConsumerGroupDescribeResponseInput>(
     request.groupIds,
-    (groupId, settle) =>
+    (groupId, settle) => {
+      if (groupId === "") {
+        settle(refusedGroup(groupId, { errorCode: ErrorCode.INVALID_GROUP_ID }));
+        return;
+      }
       broker.groups.ask(groupId, { kind: "consumerGroupDescribe", groupId }, (errorCode, reply) =>
         settle(
           reply === null
             ? refusedGroup(groupId, { errorCode })
-            : { ...reply, authorizedOperations },
+            : shown(reply, authorizedOperations),
         ),
-      ),
+      );
+    },
     (groups) => ({ throttleTimeMs: 0, groups }),
   );
 }
@@ -52,3 +58,7 @@ const refusedGroup = (groupId: string, { errorCode, errorMessage = null }: Refus
   members: [],
   authorizedOperations: OPERATIONS_NOT_ASKED,
 });
+
+/** Of a group that cannot be described, nobody is told what he may do with it. */
+const shown = (group: Described, authorizedOperations: number): Described =>
+  group.errorCode === ErrorCode.NONE ? { ...group, authorizedOperations } : group;

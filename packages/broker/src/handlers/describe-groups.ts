@@ -1,6 +1,6 @@
 import type { DescribeGroup, ReplyTo } from "@mantou/groups";
 import type { DescribeGroupsRequest, DescribeGroupsResponseInput } from "@mantou/protocol";
-import type { ErrorCode } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
 import type { BrokerContext, Call, Outcome } from "../handler.ts";
 import type { Refused } from "../refusals.ts";
 import { gather } from "./ask-groups.ts";
@@ -23,7 +23,7 @@ export function handleDescribeGroups(
     (groupId, settle) =>
       broker.groups.ask(groupId, { kind: "describeGroup", groupId, version }, (errorCode, reply) =>
         settle(
-          reply === null ? refusedGroup(groupId, errorCode) : { ...reply, authorizedOperations },
+          reply === null ? refusedGroup(groupId, errorCode) : shown(reply, authorizedOperations),
         ),
       ),
     (groups) => ({ throttleTimeMs: 0, groups }),
@@ -48,3 +48,7 @@ const refusedGroup = (groupId: string, errorCode: number): Described => ({
   members: [],
   authorizedOperations: OPERATIONS_NOT_ASKED,
 });
+
+/** Of a group that cannot be described, nobody is told what he may do with it. */
+const shown = (group: Described, authorizedOperations: number): Described =>
+  group.errorCode === ErrorCode.NONE ? { ...group, authorizedOperations } : group;
