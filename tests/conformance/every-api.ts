@@ -11,6 +11,8 @@ const topicResource = (name: string) => ({ resourceType: TOPIC_RESOURCE, resourc
 const NO_SUBSCRIPTION = new Uint8Array(10);
 const ANOTHER_MEMBER = { groupId: "g", generationId: 1, memberId: "m" };
 
+const STRANGER = { transactionalId: "no-such-id", producerId: 1, producerEpoch: 0 };
+
 type Requests = Readonly<
   Record<string, (topic: string, topicId: Uuid, version: number) => Readonly<object>>
 >;
@@ -121,6 +123,39 @@ const requests: Requests = {
   ConsumerGroupDescribe: (name) => ({
     ...{ groupIds: [`${name}-c`], includeAuthorizedOperations: true },
   }),
+  AddPartitionsToTxn: (name, _id, version) => {
+    const topics = [{ name, partitions: [0] }];
+    const { transactionalId, producerId, producerEpoch } = STRANGER;
+    return version < 4
+      ? {
+          v3AndBelowTransactionalId: transactionalId,
+          v3AndBelowProducerId: producerId,
+          v3AndBelowProducerEpoch: producerEpoch,
+          v3AndBelowTopics: topics,
+        }
+      : { transactions: [{ ...STRANGER, verifyOnly: true, topics }] };
+  },
+  AddOffsetsToTxn: () => ({ ...STRANGER, groupId: "g" }),
+  TxnOffsetCommit: (name, topicId, version) => ({
+    ...{ ...STRANGER, groupId: "g" },
+    topics: [
+      {
+        ...(version < 6 ? { name } : { topicId }),
+        partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "m" }],
+      },
+    ],
+  }),
+  EndTxn: () => ({ ...STRANGER, committed: true }),
+  WriteTxnMarkers: (name) => ({
+    markers: [
+      {
+        ...{ producerId: 1, producerEpoch: 0, transactionResult: true, coordinatorEpoch: 0 },
+        topics: [{ name, partitionIndexes: [0] }],
+      },
+    ],
+  }),
+  DescribeTransactions: () => ({ transactionalIds: [STRANGER.transactionalId] }),
+  ListTransactions: () => ({ stateFilters: ["Ongoing", "None"], producerIdFilters: [] }),
 };
 
 /** Throws for an API that has none here: each that is served gets one. */

@@ -208,9 +208,10 @@ test("trap 15: no feature is finalised that switches clients to a protocol we la
   expect(answer.finalizedFeaturesEpoch).toBeGreaterThanOrEqual(0);
   const names = answer.finalizedFeatures.map(({ name }) => name);
   expect(names).toContain("metadata.version");
-  for (const feature of ["transaction.version", "group.version", "share.version"]) {
-    expect(names).not.toContain(feature);
-  }
+  expect(names).toContain("group.version");
+  // Level 2 promises all of KIP-890 (trap 15).
+  expect(names).toContain("transaction.version");
+  expect(names).not.toContain("share.version");
 });
 
 test("trap 17: null and the empty list mean different things", async () => {

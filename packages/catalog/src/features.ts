@@ -7,8 +7,7 @@ export interface SupportedFeature {
 
 /**
  * The cluster-wide format of the metadata, in Kafka's numbering (30 is 4.3-IV0): what it promises
- * to clients holds here too. transaction.version is left out on purpose: finalising it switches
- * clients to a protocol that this broker does not speak yet (KIP-890).
+ * to clients holds here too.
  */
 export const METADATA_VERSION = 30;
 
@@ -16,4 +15,6 @@ export const supportedFeatures: readonly SupportedFeature[] = [
   { name: "metadata.version", minVersion: METADATA_VERSION, maxVersion: METADATA_VERSION },
   // Level 1: the consumer protocol of KIP-848.
   { name: "group.version", minVersion: 0, maxVersion: 1 },
+  // Level 2: writing adds a partition to a transaction, and its end raises the epoch (KIP-890).
+  { name: "transaction.version", minVersion: 0, maxVersion: 2 },
 ];

@@ -30,15 +30,17 @@ describe("ApiVersions", () => {
         ? [
             { name: "metadata.version", maxVersionLevel: 30, minVersionLevel: 30 },
             { name: "group.version", maxVersionLevel: 1, minVersionLevel: 1 },
+            { name: "transaction.version", maxVersionLevel: 2, minVersionLevel: 2 },
           ]
         : [],
     );
-    expect(response.finalizedFeaturesEpoch).toBe(flexible ? 2 : -1);
+    expect(response.finalizedFeaturesEpoch).toBe(flexible ? 3 : -1);
   });
 
   test("no feature is finalised that switches clients to protocols we lack", async () => {
     const names = (await apiVersions(4)).finalizedFeatures.map(({ name }) => name);
-    expect(names).not.toContain("transaction.version");
+    expect(names).not.toContain("share.version");
+    expect(names).not.toContain("streams.version");
   });
 
   test("versions up to 3 hear of no feature that begins at 0", async () => {
