@@ -123,6 +123,7 @@ const suites: readonly Suite[] = [
     },
   },
   bunSuite("fuzz", ["tests/fuzz"], ["--timeout", "120000"]),
+  bunSuite("instructions", ["tests/instructions"], ["--timeout", "600000"]),
   bunSuite("sim", [simulatorTests], ["--timeout", "300000"]),
   bunSuite("cli", ["tests/cli"], ["--timeout", "60000"]),
   bunSuite("crash", ["tests/crash"], ["--timeout", "300000"]),
