@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type LogId, logId } from "@mantou/base";
-import { Locate, LocateCode, type LogStore, type Network, type Table } from "@mantou/io";
+import { Locate, LocateCode, LocateFlag } from "@mantou/io";
+import type { LogStore, Network, Table } from "@mantou/io";
 import { ErrorCode } from "@mantou/protocol";
 import { PartitionTable, ProducerStates } from "@mantou/replication";
 import { fetchAnswer } from "../src/fetch/fetch-answer.ts";
@@ -19,7 +20,6 @@ const producers = new ProducerStates({
 /** A store whose every locate goes to a disk thread, and a writer that notes released pins. */
 function coldStore(logs: number) {
   const tags: number[] = [];
-  const released: number[] = [];
   const store = {
     locate(table: Table, rows: number) {
       for (let row = 0; row < rows; row += 1) {
@@ -28,6 +28,29 @@ function coldStore(logs: number) {
       }
     },
   } as unknown as LogStore;
+  return { ...plannerOn(store, logs), tags };
+}
+
+/** A store of four logs that answers at once, with the row as the pin. */
+function storeWith(
+  find: (row: number, flags: number, bytesMax: number) => { code: number; length: number },
+) {
+  const store = {
+    locate(table: Table, rows: number) {
+      for (let row = 0; row < rows; row += 1) {
+        const asked = [table.word(row, Locate.flags), table.word(row, Locate.bytesMax)] as const;
+        const { code, length } = find(row, ...asked);
+        table.setWord(row, Locate.code, code);
+        table.setWord(row, Locate.pin, row);
+        table.setWord(row, Locate.length, length);
+      }
+    },
+  } as unknown as LogStore;
+  return plannerOn(store, 4);
+}
+
+function plannerOn(store: LogStore, logs: number) {
+  const released: number[] = [];
   const writer = new PlanWriter({ submit() {} } as unknown as Network);
   writer.releasePin = (pin) => void released.push(pin);
   const partitions = new PartitionTable(1);
@@ -48,7 +71,7 @@ function coldStore(logs: number) {
     new ParkingLot(),
     writer,
   );
-  return { partitions, planner, released, tags, releasePin: (pin: number) => released.push(pin) };
+  return { partitions, planner, released, releasePin: (pin: number) => released.push(pin) };
 }
 
 function fetchTask(rows: number): FetchTask {
@@ -118,4 +141,25 @@ test("a partition that is deleted while its bytes are looked for is answered as 
     ErrorCode.NONE,
   ]);
   expect(released).toEqual([10]);
+});
+
+test("the first partition that has bytes gives a batch, whatever its size, and no other", () => {
+  const batches = [0, 5000, 5000, 800];
+  const { partitions, planner, released, releasePin } = storeWith((row, flags, bytesMax) => {
+    const bytes = batches[row] as number;
+    if (row === 0) return { code: LocateCode.CORRUPT, length: 0 };
+    const fits = bytes <= bytesMax || (flags & LocateFlag.AT_LEAST_ONE_BATCH) !== 0;
+    return { code: LocateCode.OK, length: fits ? bytes : 0 };
+  });
+  const task = fetchTask(4);
+  task.set.bytesMax.fill(1000);
+  planner.plan(task);
+  expect(task.pending).toBe(0);
+  const answers = fetchAnswer(task, partitions, producers, releasePin).responses[0]?.partitions;
+  const lengths = answers?.map(({ records }) =>
+    records !== null && records !== undefined && "pin" in records ? records.length : 0,
+  );
+  expect(lengths).toEqual([0, 5000, 0, 800]);
+  // Pins are rows here.
+  expect(released).toEqual([2]);
 });

@@ -199,9 +199,10 @@ export class FetchPlanner {
     for (let index = 0; index < chunk.length; index += 1) {
       const { row } = chunk[index] as FoundRow;
       const logId = set.logId[row] as LogId;
-      const first = task.bytes === 0 && index === 0;
+      // Any of them may turn out to be the first with bytes; `settle` drops the others' excess.
+      const flags = task.bytes === 0 ? LocateFlag.AT_LEAST_ONE_BATCH : 0;
       table.setWord(index, Locate.logId, logId);
-      table.setWord(index, Locate.flags, first ? LocateFlag.AT_LEAST_ONE_BATCH : 0);
+      table.setWord(index, Locate.flags, flags);
       table.setDouble(index, Locate.offsetF64, set.fetchOffset[row] as number);
       table.setDouble(index, Locate.limitF64, this.limitOf(task, chunk[index] as FoundRow, logId));
       table.setWord(index, Locate.bytesMax, Math.min(set.bytesMax[row] as number, budget));
@@ -236,8 +237,12 @@ export class FetchPlanner {
     switch (code) {
       case LocateCode.OK:
         if (length === 0) return;
-        // Each range was asked for with the whole budget; what no longer fits waits for later.
-        if (task.bytes > 0 && task.bytes + length > task.bytesMax) {
+        // Each range was asked for with the whole budget and as if it were the first, of which one
+        // batch is given whatever its size; what no longer fits waits for later.
+        if (
+          task.bytes > 0 &&
+          (task.bytes + length > task.bytesMax || length > (task.set.bytesMax[found.row] as number))
+        ) {
           this.writer.releasePin(pin);
           return;
         }
