@@ -9,7 +9,7 @@ export class IoError extends Error {
    * @param code POSIX name (EADDRINUSE, EACCES, ENOSPC, …) or one of ours:
    *   LOCKED (another broker has the directory), FORMAT (a newer or foreign data directory),
    *   CORRUPT, CLOSED, UNKNOWN_LOG, OFFLINE (the log has failed and was not opened again),
-   *   OUT_OF_RANGE, INVALID (an argument), OVERLOADED.
+   *   OUT_OF_RANGE, INVALID (an argument), OVERLOADED, INTERRUPTED (see `LogStore.clean`).
    */
   constructor(
     readonly code: string,
@@ -200,6 +200,60 @@ export interface Log2Histogram {
 }
 export const HISTOGRAM_BUCKETS = 32;
 
+/** One run of compaction over one log. Sizes in bytes, times in milliseconds. */
+export interface CleanRequest {
+  /** Everything below was cleaned before: its keys are each there once. */
+  readonly firstDirtyOffset: Offset;
+  /**
+   * First offset that must not be touched: at most the last stable offset. What is newer than the
+   * last recovery points (see `checkpoint`) and the segment that is written to are never touched.
+   */
+  readonly limit: Offset;
+  readonly nowMs: Millis;
+  /** How long a record without value, or a marker without records, stays once it was cleaned. */
+  readonly deleteRetentionMs: number;
+  /** Memory for the newest offset of each key, CLEAN_ENTRY_BYTES for one at nine tenths. */
+  readonly mapBytes: number;
+  /** Bytes to which one batch may inflate; beyond it the log is left as it is. */
+  readonly inflatedBytesMax: number;
+  /** Bytes read and written in a second. Infinity: no limit. */
+  readonly bytesPerSecondMax: number;
+  /**
+   * Rows of CLEAN_PRODUCER_DOUBLES: id, epoch and last offset (-1: only a marker is known) of each
+   * producer that the partition remembers. The batch with its last record stays, empty if need be.
+   */
+  readonly producers: readonly number[];
+}
+export const CLEAN_PRODUCER_DOUBLES = 3;
+export const CLEAN_ENTRY_BYTES = 24;
+
+export interface CleanOutcome {
+  /** Everything below is clean now: the next `firstDirtyOffset`. */
+  readonly cleanEndOffset: Offset;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  /** Bytes of the segments that were looked at, before and after. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly recordsKept: number;
+  readonly recordsRemoved: number;
+  /** Keys that were met above `firstDirtyOffset`. */
+  readonly keys: number;
+  /** The memory was used up: there is more to clean below the limit. */
+  readonly isMapFull: boolean;
+  readonly durationMs: number;
+}
+
+export interface CleanerStats {
+  readonly runsTotal: number;
+  /** Runs that ended with an error. */
+  readonly failuresTotal: number;
+  readonly readBytesTotal: number;
+  readonly writtenBytesTotal: number;
+  readonly lastRunMs: number;
+  readonly lastMapBytes: number;
+}
+
 export interface StoreStats {
   readonly appendedBytesTotal: number;
   readonly groupsTotal: number;
@@ -215,6 +269,7 @@ export interface StoreStats {
   readonly locatesTotal: number;
   /** Ranges that were not in the page cache: a disk thread was asked. */
   readonly pageCacheMissesTotal: number;
+  readonly cleaner: CleanerStats;
 }
 
 /**
@@ -274,6 +329,13 @@ export interface LogStore {
     limit: Offset,
     nowMs: Millis,
   ): Promise<LogState>;
+  /**
+   * Compacts: of each key the newest record stays, with its offset; records of aborted transactions
+   * go. Beside everything else that is asked of the log, in the background; one run at a time.
+   * Readers go on with what they hold. Rejects with CORRUPT where a batch cannot be read (the log
+   * stays as it is) and with INTERRUPTED where the log was cut or removed meanwhile: try again.
+   */
+  clean(logId: LogId, request: CleanRequest): Promise<CleanOutcome>;
   segments(logId: LogId): Promise<SegmentInfo[]>;
   /** Fills bytes on disk for each id, without waiting for a disk. */
   sizes(logIds: Uint32Array, bytes: Float64Array): void;

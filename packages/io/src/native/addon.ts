@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type ConnectionInfo, IoError, type NetworkStats, type StoreStats } from "../ports.ts";
+import {
+  type CleanOutcome,
+  type ConnectionInfo,
+  IoError,
+  type NetworkStats,
+  type StoreStats,
+} from "../ports.ts";
 import { layoutFingerprint } from "./fingerprint.ts";
 
 /** What the addon exports. Kept in step with `native/addon/src`; all calls on one thread. */
@@ -62,6 +68,7 @@ export interface Addon {
     limit: number,
     nowMs: number,
   ): void;
+  clean(engine: number, request: number, log: number, spec: object): void;
   segments(engine: number, request: number, log: number): void;
   putFile(
     engine: number,
@@ -122,6 +129,7 @@ export interface Completion {
     readonly largestTimestamp: number;
   }[];
   readonly names?: readonly string[];
+  readonly cleaned?: CleanOutcome;
   readonly bytesLength?: number;
 }
 

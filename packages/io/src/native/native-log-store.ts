@@ -1,6 +1,8 @@
 import { assert, type LogId, type Millis, type Offset, type Uuid } from "@mantou/base";
 import { APPEND_WORDS, INSPECT_WORDS, LOCATE_WORDS } from "../layout.ts";
 import type {
+  CleanOutcome,
+  CleanRequest,
   LogConfig,
   LogSpec,
   LogState,
@@ -121,6 +123,23 @@ export class NativeLogStore implements LogStore {
     return this.state((request) => {
       this.addon.retain(this.engine, request, logId, ageMs, bytes, limit, nowMs);
     });
+  }
+
+  clean(logId: LogId, request: CleanRequest): Promise<CleanOutcome> {
+    const { bytesPerSecondMax } = request;
+    const spec = {
+      ...request,
+      deleteRetentionMs: Math.min(request.deleteRetentionMs, Number.MAX_SAFE_INTEGER),
+      bytesPerSecondMax: bytesPerSecondMax === Infinity ? 0 : bytesPerSecondMax,
+    };
+    return this.requests.start(
+      (request) => this.addon.clean(this.engine, request, logId, spec),
+      ({ completion }) => {
+        const { cleaned } = completion;
+        assert(cleaned !== undefined, "the engine cleaned without an outcome");
+        return cleaned;
+      },
+    );
   }
 
   segments(logId: LogId): Promise<SegmentInfo[]> {

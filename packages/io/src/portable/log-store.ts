@@ -2,6 +2,8 @@ import { assert, type LogId, type Millis, type Offset, type Uuid } from "@mantou
 import type { Codecs } from "@mantou/protocol";
 import { APPEND_WORDS, Append, Event, EventKind, StoreCode } from "../layout.ts";
 import {
+  type CleanOutcome,
+  type CleanRequest,
   IoError,
   type LogConfig,
   type LogSpec,
@@ -15,6 +17,7 @@ import {
 import type { Table } from "../table.ts";
 import type { PortableArena } from "./arena.ts";
 import type { EventQueue } from "./events.ts";
+import { CleanRuns } from "./clean-runs.ts";
 import { inspectTable } from "./inspect.ts";
 import { LogCalls } from "./log-calls.ts";
 import { LogLocator } from "./log-locator.ts";
@@ -30,6 +33,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
   private readonly worker: LogWorker;
   private readonly calls: LogCalls;
   private readonly locator: LogLocator;
+  private readonly cleaner: CleanRuns;
   private options: StoreOptions | null = null;
   private directory: MemoryDirectory | null = null;
   private isLow = false;
@@ -50,6 +54,7 @@ export class PortableLogStore implements LogStore, DiskTenant {
       () => this.watchSpace(),
     );
     this.calls = new LogCalls(this.worker, events, scheduler, () => this.directory !== null);
+    this.cleaner = new CleanRuns(this.calls, codecs);
     this.locator = new LogLocator(this.worker, events, pins, disk, scheduler);
   }
 
@@ -182,6 +187,10 @@ export class PortableLogStore implements LogStore, DiskTenant {
     );
   }
 
+  clean(logId: LogId, request: CleanRequest): Promise<CleanOutcome> {
+    return this.cleaner.clean(logId, request).finally(() => this.watchSpace());
+  }
+
   segments(logId: LogId): Promise<SegmentInfo[]> {
     return this.calls.onLog(logId, (log) => log.data.segmentInfos());
   }
@@ -227,7 +236,9 @@ export class PortableLogStore implements LogStore, DiskTenant {
 
   stats(): StoreStats {
     const written = this.worker.stats();
-    return { ...written, ...this.locator.stats(), filesOpen: 0, freeBytes: this.disk.freeBytes };
+    const cleaner = this.cleaner.stats();
+    const { freeBytes } = this.disk;
+    return { ...written, ...this.locator.stats(), cleaner, filesOpen: 0, freeBytes };
   }
 
   crashed(): void {
