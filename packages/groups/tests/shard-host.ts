@@ -43,7 +43,7 @@ export class TestTopics implements TopicsView {
   names = (): Iterable<string> => this.byName.keys();
 }
 
-interface Logged {
+export interface Logged {
   readonly record: CoordinatorRecord | null;
   readonly marker: TransactionMarker | null;
   readonly batch: ReplayedBatch;
@@ -64,6 +64,12 @@ export class ShardHost {
   readonly timers = new Map<string, { dueMs: number; order: number; command: GroupCommand }>();
   readonly replies = new Map<number, GroupReply>();
   readonly open = new Set<number>();
+  /** With a lag, what is written is durable, and replies leave, when `flush` says so. */
+  lags = false;
+  private durable = 0;
+  private held: { ticket: number; reply: GroupReply; behind: number }[] = [];
+  /** Sees each reply that leaves. */
+  onReply: (ticket: number, reply: GroupReply) => void = () => {};
   /** Sees the effects of each step. */
   watch: (effects: GroupEffects) => void = () => {};
   private tickets = 0;
@@ -136,7 +142,26 @@ export class ShardHost {
     }
     for (const { ticket, reply } of effects.replies) {
       assert(this.open.delete(ticket), `ticket ${ticket} is answered once`);
+      this.held.push({ ticket, reply, behind: this.log.length });
+    }
+    if (!this.lags) this.flush();
+  }
+
+  /** What is not durable yet: crashing loses it. */
+  get volatileCount(): number {
+    return this.log.length - this.durable;
+  }
+
+  /** Makes the log durable, all of it or up to an end of a batch, and lets replies go. */
+  flush(end: number = this.log.length): void {
+    let to = end;
+    while (to < this.log.length && this.log[to]?.batch === this.log[to - 1]?.batch) to++;
+    this.durable = Math.max(this.durable, to);
+    const going = this.held.filter(({ behind }) => behind <= this.durable);
+    this.held = this.held.filter(({ behind }) => behind > this.durable);
+    for (const { ticket, reply } of going) {
       this.replies.set(ticket, reply);
+      this.onReply(ticket, reply);
     }
   }
 
@@ -151,6 +176,7 @@ export class ShardHost {
     };
     this.log.push({ record: null, marker, batch });
     this.shard.replayMarker(marker);
+    if (!this.lags) this.flush();
   }
 
   /** Moves the clock, firing what comes due on the way. */
@@ -191,6 +217,8 @@ export class ShardHost {
   crash(): void {
     this.timers.clear();
     this.open.clear();
+    this.held = [];
+    this.log.length = this.durable;
     this.shard = this.replayed();
     this.take(this.shard.loaded(this.moment));
   }

@@ -231,7 +231,7 @@ export class ClassicGroup {
   beginGeneration(nowWallMs: number): void {
     // An int32 on the wire: the round after the last begins anew.
     this.generationId = this.generationId === 0x7fff_ffff ? 1 : this.generationId + 1;
-    this.pendingSync.clear();
+    assert(this.pendingSync.size === 0, "a round begins with nobody's sync awaited");
     if (this.members.size === 0) {
       this.protocolName = null;
       this.transitionTo("Empty", nowWallMs);
