@@ -9,10 +9,10 @@ import { PartitionTable, ProducerStates } from "@mantou/replication";
 import type { Ambient } from "./ambient.ts";
 import { advertisedApis } from "./apis.ts";
 import { ClientHosts } from "./client-hosts.ts";
-import { GroupCoordinator } from "./coordinators/group-coordinator.ts";
-import { InternalTopics } from "./coordinators/internal-topics.ts";
+import { Coordination } from "./coordinators/coordination.ts";
+import type { Coordinators } from "./coordinators/coordinators.ts";
+import type { GroupCoordinator } from "./coordinators/group-coordinator.ts";
 import type { CoordinatorTopic } from "./coordinators/internal-topics.ts";
-import { Coordinators } from "./coordinators/coordinators.ts";
 import { BrokerCounters } from "./counters.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
 import { claimDirectory, refuseLogsWithoutMetadata } from "./drivers/data-directory.ts";
@@ -32,9 +32,8 @@ import { BrokerWatch } from "./metrics/watch.ts";
 import type { StageParts } from "./stages.ts";
 import { assembleStages } from "./stages.ts";
 import type { Tick } from "./tick.ts";
-import { MarkerSender } from "./transactions/marker-sender.ts";
-import { MarkerWriter } from "./transactions/marker-writer.ts";
-import { TransactionCoordinator } from "./transactions/transaction-coordinator.ts";
+import type { MarkerWriter } from "./transactions/marker-writer.ts";
+import type { TransactionCoordinator } from "./transactions/transaction-coordinator.ts";
 
 /** The metadata log's id in this process; partitions count from the next one. */
 const METADATA_LOG_ID = toLogId(0);
@@ -55,9 +54,6 @@ export class Broker implements BrokerContext {
   readonly producers: ProducerStates;
   readonly nodeId: number;
   readonly servedApis: readonly ServedApi[] = advertisedApis;
-  readonly groups: GroupCoordinator;
-  readonly transactions: TransactionCoordinator;
-  readonly markers: MarkerWriter;
   clusterId = "";
   directoryId = "";
 
@@ -67,9 +63,7 @@ export class Broker implements BrokerContext {
   private readonly retention: Retention;
   private readonly producerIds: ProducerIds;
   private readonly failures: LogFailures;
-  private readonly coordinators: Coordinators;
-  private readonly markerSender: MarkerSender;
-  private readonly internalTopics: InternalTopics;
+  private readonly coordination: Coordination;
   private readonly clientHosts: ClientHosts;
   private readonly produce: ProduceStage;
   private readonly fetch: FetchStage;
@@ -114,30 +108,7 @@ export class Broker implements BrokerContext {
       producers,
       openLogIds: () => this.hosted.openLogIds(),
     });
-    this.coordinators = this.newCoordinators();
-    const config = (): BrokerConfig => this.config;
-    const image = (): CatalogImage => this.image;
-    this.groups = new GroupCoordinator({
-      ambient,
-      coordinators: this.coordinators,
-      config,
-      image,
-    });
-    this.markers = this.newMarkerWriter();
-    this.markerSender = new MarkerSender({
-      ambient,
-      writer: this.markers,
-      flushSoon: () => this.tick.flushSoon(),
-    });
-    this.transactions = new TransactionCoordinator({
-      coordinators: this.coordinators,
-      config,
-      image,
-      sender: this.markerSender,
-      nextProducerId: () => this.nextProducerId(),
-    });
-    const controller = this.metadata;
-    this.internalTopics = new InternalTopics({ ambient, controller, config, image });
+    this.coordination = this.newCoordination();
     this.clientHosts = new ClientHosts(io.network);
     this.hosted = this.newPartitions();
     this.failures = new LogFailures({
@@ -176,6 +147,22 @@ export class Broker implements BrokerContext {
 
   get image(): CatalogImage {
     return this.metadata.image;
+  }
+
+  get groups(): GroupCoordinator {
+    return this.coordination.groups;
+  }
+
+  get transactions(): TransactionCoordinator {
+    return this.coordination.transactions;
+  }
+
+  get markers(): MarkerWriter {
+    return this.coordination.markers;
+  }
+
+  private get coordinators(): Coordinators {
+    return this.coordination.coordinators;
   }
 
   get controller(): ControllerPort {
@@ -228,7 +215,7 @@ export class Broker implements BrokerContext {
   }
 
   ensureTopic(topic: CoordinatorTopic): Promise<boolean> {
-    return this.internalTopics.ensure(topic);
+    return this.coordination.internalTopics.ensure(topic);
   }
 
   nextProducerId(): Promise<number> {
@@ -275,8 +262,7 @@ export class Broker implements BrokerContext {
     this.watch.draining();
     this.retention.stop();
     this.io.network.stopAccepting();
-    this.coordinators.stop();
-    this.markerSender.stop();
+    this.coordination.stop();
     await this.tick.drain(DRAIN_MS);
     this.failures.stop();
     await this.files.stop();
@@ -310,30 +296,20 @@ export class Broker implements BrokerContext {
     }
   }
 
-  private newCoordinators(): Coordinators {
-    return new Coordinators({
+  private newCoordination(): Coordination {
+    return new Coordination({
+      io: this.io,
       ambient: this.ambient,
-      arena: this.io.arena,
-      logs: this.logs,
-      partitions: this.partitions,
-      limitsOf: (logId) => this.hosted.configOf(logId),
-      transactionWritten: (logId, { producerEpoch, producerId }, baseOffset) => {
-        const nowMs = this.clock.wallMs();
-        this.producers.recordUnsequenced(logId, producerId, producerEpoch, baseOffset, nowMs);
-      },
-      flushSoon: () => this.tick.flushSoon(),
-    });
-  }
-
-  private newMarkerWriter(): MarkerWriter {
-    return new MarkerWriter({
       clock: this.clock,
       partitions: this.partitions,
       producers: this.producers,
-      writer: this.coordinators.writer,
+      controller: this.metadata,
+      config: () => this.config,
+      image: () => this.image,
+      limitsOf: (logId) => this.hosted.configOf(logId),
       resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
-      endGroupTransaction: (partition, batch, marker, settle) =>
-        this.groups.driver.appendMarker(partition, batch, marker, settle),
+      nextProducerId: () => this.nextProducerId(),
+      flushSoon: () => this.tick.flushSoon(),
     });
   }
 
