@@ -76,6 +76,9 @@ export function startCli(address: string, args: readonly string[]) {
         if (!(await read())) throw new Error(`it ended after ${JSON.stringify(stdout)}`);
       }
     },
+    kill(): void {
+      child.kill("SIGKILL");
+    },
     /** Its exit status, when everything was read. */
     get exited(): Promise<number> {
       return (async () => {

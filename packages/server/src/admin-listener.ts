@@ -35,6 +35,8 @@ export function openAdminListener(
       hostname: host === "" ? "0.0.0.0" : host,
       port,
       development: false,
+      // Two brokers must not share it: each scrape would find another one.
+      reusePort: false,
       // Nobody has anything to send here.
       maxRequestBodySize: 1024,
       fetch: (request) => answer(request, answers),
