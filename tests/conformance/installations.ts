@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { apacheKafkaJars, apacheKafkaUnavailable } from "./apache-kafka/index.ts";
+import { apacheKafkaJars, apacheKafkaUnavailable, kafkaStreamsJars } from "./apache-kafka/index.ts";
 import { driversFolder } from "./driver-process.ts";
 
 /**
@@ -74,6 +74,15 @@ async function install(
   }
 }
 
+const NODE_DRIVERS = [
+  "serve.mjs",
+  "kafkajs-driver.mjs",
+  "platformatic-driver.mjs",
+  "group-member.mjs",
+  "kafkajs-group-member.mjs",
+  "platformatic-group-member.mjs",
+];
+
 /** Node's clients, with the drivers beside them, so that a plain import finds the clients. */
 export async function installNodeClients(): Promise<Installation> {
   const pins = ["package.json", "package-lock.json"];
@@ -83,7 +92,7 @@ export async function installNodeClients(): Promise<Installation> {
     return failureOf(["npm", "ci", "--ignore-scripts", ...quiet], folder);
   });
   if ("skip" in installation) return installation;
-  for (const driver of ["serve.mjs", "kafkajs-driver.mjs", "platformatic-driver.mjs"]) {
+  for (const driver of NODE_DRIVERS) {
     copyFileSync(join(driversFolder, driver), join(installation.folder, driver));
   }
   return installation;
@@ -113,6 +122,25 @@ export async function installJavaDriver(): Promise<Installation & { readonly jar
     failureOf(["javac", "-d", folder, "-cp", jars, join(driversFolder, source)], cache),
   );
   return { ...installation, jars };
+}
+
+/** The Streams application, compiled against Apache's jars. */
+export async function installStreams(): Promise<Installation & { readonly jars?: string }> {
+  const unavailable = await apacheKafkaUnavailable();
+  if (unavailable !== null) return { skip: unavailable };
+  const jars = await kafkaStreamsJars().catch((error: unknown) => error as Error);
+  if (jars instanceof Error) return { skip: jars.message.replaceAll(/\s+/g, " ").slice(0, 300) };
+  const source = "StreamsWordCount.java";
+  const installation = await installOnce(
+    "streams-driver",
+    [source, "../transactions/pom.xml"],
+    (folder) =>
+      failureOf(
+        ["javac", "-d", folder, "-cp", join(jars, "*"), join(driversFolder, source)],
+        cache,
+      ),
+  );
+  return { ...installation, jars: join(jars, "*") };
 }
 
 /** kcat, from the path or, for root on a Debian, as a package. Gives its command. */

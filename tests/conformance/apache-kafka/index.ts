@@ -18,4 +18,5 @@ export {
   apacheKafkaMissing,
   apacheKafkaUnavailable,
   KAFKA_VERSION,
+  kafkaStreamsJars,
 } from "./jars.ts";

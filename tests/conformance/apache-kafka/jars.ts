@@ -51,11 +51,20 @@ async function fetchFailure(): Promise<string | null> {
  * The folder with Apache Kafka's jars, its command line tools included. Fetched once, with Maven,
  * into tests/.cache. Throws with Maven's own words when that fails.
  */
-export async function apacheKafkaJars(): Promise<string> {
-  if (existsSync(libs)) return libs;
+export const apacheKafkaJars = (): Promise<string> =>
+  fetchJars(join(import.meta.dir, "pom.xml"), libs);
+
+/** As `apacheKafkaJars`, for Kafka Streams with its clients. */
+export const kafkaStreamsJars = (): Promise<string> =>
+  fetchJars(
+    join(import.meta.dir, "..", "transactions", "pom.xml"),
+    join(cache, `kafka-streams-${KAFKA_VERSION}`),
+  );
+
+async function fetchJars(pom: string, folder: string): Promise<string> {
+  if (existsSync(folder)) return folder;
   await mkdir(cache, { recursive: true });
-  const partial = `${libs}.${process.pid}`;
-  const pom = join(import.meta.dir, "pom.xml");
+  const partial = `${folder}.${process.pid}`;
   const goal = [COPY_GOAL, `-DoutputDirectory=${partial}`];
   const maven = Bun.spawn(["mvn", "-B", "-q", "-f", pom, ...goal], {
     stdout: "pipe",
@@ -70,10 +79,10 @@ export async function apacheKafkaJars(): Promise<string> {
   }
   // Renamed when whole, so that a broken download is never taken for a good one.
   try {
-    await rename(partial, libs);
+    await rename(partial, folder);
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
-    if (!existsSync(libs)) throw error;
+    if (!existsSync(folder)) throw error;
   }
-  return libs;
+  return folder;
 }
