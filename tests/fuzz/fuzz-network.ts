@@ -169,6 +169,7 @@ export class FuzzNetwork implements Network {
       refusedTotal: 0,
       receivedBytesTotal: 0,
       sentBytesTotal: 0,
+      memoryWaitsTotal: 0,
       arenaBytesUsed: this.arena.usedBytes,
       arenaBytesTotal: this.arena.totalBytes,
     };
