@@ -68,7 +68,7 @@ export function groupOfRecord(groupId: string, metadata: GroupMetadata): Classic
     group.add(member, metadata.protocolType);
   }
   group.protocolType = protocolType;
-  group.protocolName = metadata.protocol;
+  group.protocolName = group.members.size === 0 ? null : (metadata.protocol ?? "");
   group.generationId = metadata.generation;
   const leader = metadata.leader;
   if (leader !== null && group.members.has(leader)) group.leaderId = leader;
