@@ -15,17 +15,13 @@ import { COORDINATOR_TICKETS_MAX } from "../limits.ts";
 import { SlotList } from "../slot-list.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { batchesOf } from "./record-batches.ts";
-import { loadShard } from "./shard-loader.ts";
+import { ShardLoads } from "./shard-loads.ts";
 import type { RawBatch } from "./shard-slot.ts";
 import { ShardSlot } from "./shard-slot.ts";
 import { ShardTimers } from "./shard-timers.ts";
 
 /** Timers that one tick fires at most; more wait for the next, so that no tick is long. */
 const TIMERS_PER_TICK = 512;
-/** Shards that are read from disk at a time. */
-const LOADS_MAX = 4;
-/** Pause before a shard that could not be loaded is tried again. */
-const RELOAD_MS = 1000;
 
 /** What tells one kind of coordinator from another. */
 export interface CoordinatorKind<Command, Reply, Request> {
@@ -83,17 +79,24 @@ export class CoordinatorDriver<Command, Reply, Request> {
   /** Shards with writes that are not handed on yet. */
   private dirty: ShardSlot<Command, Reply, Request>[] = [];
   private requests: { readonly partition: number; readonly request: Request }[] = [];
-  /** Shards whose log has records that are not committed. */
-  private uncommitted: ShardSlot<Command, Reply, Request>[] = [];
-  private loadQueue: ShardSlot<Command, Reply, Request>[] = [];
-  private loads = 0;
-  private readonly reloads = new Set<() => void>();
+  private readonly loads: ShardLoads<
+    ShardSlot<Command, Reply, Request>,
+    CoordinatorShard<Command, Reply, Request>
+  >;
   private stopped = false;
 
   constructor(
     readonly kind: CoordinatorKind<Command, Reply, Request>,
     private readonly parts: CoordinatorDriverParts,
-  ) {}
+  ) {
+    const { ambient, logs, partitions } = parts;
+    this.loads = new ShardLoads({
+      ...{ ambient, logs, partitions, topic: kind.topic },
+      newShard: (slot) => this.newShard(slot),
+      loaded: (slot, shard) => this.activate(slot, shard),
+      failed: (slot) => this.restart(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE),
+    });
+  }
 
   /** Commands whose answer is not given yet: members that wait for a barrier, commits for a disk. */
   get waiting(): number {
@@ -200,21 +203,12 @@ export class CoordinatorDriver<Command, Reply, Request> {
     const isEmpty = partitions.logStartOffset(logId) === partitions.logEndOffset(logId);
     const slot = new ShardSlot<Command, Reply, Request>(partition, logId, leaderEpoch, isEmpty);
     this.slots[partition] = slot;
-    if (isEmpty) return;
-    // What is not committed yet may still be lost: nobody may be told of it.
-    if (isCommitted(partitions, logId)) this.loadQueue.push(slot);
-    else this.uncommitted.push(slot);
-    this.loadNext();
+    if (!isEmpty) this.loads.add(slot);
   }
 
-  /** The high watermark of a log has moved: shards that wait for it are loaded. */
+  /** The high watermark of a log has moved. */
   committed(): void {
-    if (this.uncommitted.length === 0) return;
-    const { partitions } = this.parts;
-    const ready = this.uncommitted.filter(({ logId }) => isCommitted(partitions, logId));
-    this.uncommitted = this.uncommitted.filter((slot) => !ready.includes(slot));
-    this.loadQueue.push(...ready);
-    this.loadNext();
+    this.loads.committed();
   }
 
   /** This node no longer leads the partition, or its log has failed: whoever waits is refused. */
@@ -253,9 +247,7 @@ export class CoordinatorDriver<Command, Reply, Request> {
   /** Nothing is decided any more. Who waits for a barrier is not told: its connection closes. */
   stop(): void {
     this.stopped = true;
-    for (const cancel of this.reloads) cancel();
-    this.reloads.clear();
-    this.loadQueue = [];
+    this.loads.stop();
   }
 
   checkInvariants(): void {
@@ -416,55 +408,10 @@ export class CoordinatorDriver<Command, Reply, Request> {
     if (slot.state === "dropped") return;
     this.drop(slot, errorCode);
     const { partition, logId } = slot;
-    const cancel = this.parts.ambient.timers.after(RELOAD_MS, () => {
-      this.reloads.delete(cancel);
+    this.loads.later(() => {
       const { partitions } = this.parts;
       const isSound = partitions.isLeader(logId) && !partitions.isFailed(logId);
-      if (this.slots[partition] === undefined && isSound && !this.stopped) {
-        this.lead(partition, logId);
-      }
+      if (this.slots[partition] === undefined && isSound) this.lead(partition, logId);
     });
-    this.reloads.add(cancel);
-  }
-
-  private loadNext(): void {
-    while (this.loads < LOADS_MAX) {
-      const slot = this.loadQueue.shift();
-      if (slot === undefined) return;
-      if (slot.state !== "loading") continue;
-      this.loads += 1;
-      this.load(slot).then(
-        () => {
-          this.loads -= 1;
-          this.loadNext();
-        },
-        (error: unknown) => this.parts.ambient.fatal("a coordinator cannot be loaded", error),
-      );
-    }
-  }
-
-  private async load(slot: ShardSlot<Command, Reply, Request>): Promise<void> {
-    const { ambient } = this.parts;
-    const where = { topic: this.kind.topic, partition: slot.partition };
-    const startMs = ambient.clock.monotonicMs();
-    const isWanted = (): boolean => slot.state === "loading" && !this.stopped;
-    try {
-      const shard = this.newShard(slot);
-      const loaded = await loadShard({ ...this.parts, isWanted }, slot.logId, shard);
-      if (!isWanted()) return;
-      this.activate(slot, shard);
-      const tookMs = Math.round(ambient.clock.monotonicMs() - startMs);
-      ambient.logger.info("coordinator_loaded", { ...where, ...loaded, tookMs });
-    } catch (error) {
-      if (error instanceof AssertionError) throw error;
-      if (!isWanted()) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      ambient.logger.error("coordinator_load_failed", { ...where, reason });
-      this.restart(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE);
-    }
   }
 }
-
-/** A log that is not here any more counts: whoever loads it finds out. */
-const isCommitted = (partitions: PartitionTable, logId: LogId): boolean =>
-  !partitions.isOpen(logId) || partitions.highWatermark(logId) === partitions.logEndOffset(logId);

@@ -15,6 +15,9 @@ export interface LoadParts {
   readonly isWanted: () => boolean;
 }
 
+/** The side of a shard that takes what is in its log. */
+export type Replaying = Pick<CoordinatorShard<never, never, never>, "replay" | "replayMarker">;
+
 /** What was read, for the line that is logged. */
 export interface Loaded {
   readonly records: number;
@@ -22,11 +25,7 @@ export interface Loaded {
 }
 
 /** Brings everything that is in a log into a shard, piece by piece. Rejects with IoError, RecordsError. */
-export async function loadShard(
-  parts: LoadParts,
-  logId: LogId,
-  shard: Pick<CoordinatorShard<never, never, never>, "replay" | "replayMarker">,
-): Promise<Loaded> {
+export async function loadShard(parts: LoadParts, logId: LogId, shard: Replaying): Promise<Loaded> {
   const { logs, partitions, isWanted } = parts;
   let at = partitions.logStartOffset(logId);
   const end = partitions.logEndOffset(logId);
@@ -47,11 +46,7 @@ export async function loadShard(
   return { records, bytes };
 }
 
-function replay(
-  shard: Pick<CoordinatorShard<never, never, never>, "replay" | "replayMarker">,
-  batch: DecodedBatch,
-  from: number,
-): number {
+function replay(shard: Replaying, batch: DecodedBatch, from: number): number {
   if (batch.isControl) {
     replayControl(shard, batch);
     return 0;
@@ -67,7 +62,7 @@ function replay(
 }
 
 function replayControl(
-  shard: Pick<CoordinatorShard<never, never, never>, "replayMarker">,
+  shard: Replaying,
   { producerId, producerEpoch, records, isTransactional }: DecodedBatch,
 ): void {
   const type = isTransactional ? controlType(records[0]?.key ?? null) : -1;
