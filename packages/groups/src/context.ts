@@ -72,7 +72,7 @@ export const DEFAULT_CONSUMER_SETTINGS: ConsumerSettings = {
 };
 
 export const DEFAULT_GROUP_BOUNDS: GroupBounds = {
-  groupsMax: 100_000,
+  groupsMax: 20_000,
   pendingMembersMax: 10_000,
   memberMetadataBytesMax: 1_000_000,
   groupMetadataBytesMax: 16_000_000,
