@@ -226,7 +226,7 @@ test.each(mixes)(
         run.world.reload(run.random.chance(1, 2));
         expect(sorted(run.world.describe())).toEqual(before);
       } catch (error) {
-        throw new Error(`MANTOU_SEED=${seed}: ${String((error as Error).stack)}`);
+        throw new Error(`MANTOU_SEED=${seed}: ${(error as Error).message}`, { cause: error });
       }
     }
   },

@@ -15,7 +15,7 @@ import { ConsumerGroup } from "./consumer-group.ts";
 import type { Journal } from "./journal.ts";
 import type { ConsumerMember, MemberMetadata } from "./member.ts";
 import { MemberState, sortedNames } from "./member.ts";
-import { toAssignment } from "./partitions.ts";
+import { toAssignment, union } from "./partitions.ts";
 import type { Refusal } from "./refusal.ts";
 import { refuse } from "./refusal.ts";
 import { armSession, cancelAll } from "./timers.ts";
@@ -80,7 +80,8 @@ function upgrade(scope: Scope, classic: ClassicGroup): Admission | Refusal {
   const group = new ConsumerGroup(groupId);
   group.setEpoch(classic.generationId, 0);
   group.setTargetEpoch(classic.generationId, 0);
-  for (const consumer of consumers) adopt(scope, group, consumer);
+  const isStable = classic.state === "Stable";
+  for (const consumer of consumers) adopt(scope, group, consumer, isStable);
   group.metadataHash = scope.topicKnowledge.groupHash(scope.context.topics, group);
   const convert = (journal: Journal): void => {
     convertEmpty(journal);
@@ -90,8 +91,16 @@ function upgrade(scope: Scope, classic: ClassicGroup): Admission | Refusal {
   return { group, convert };
 }
 
-/** Takes a classic member as it is: at the generation, with what it was assigned. */
-function adopt(scope: Scope, group: ConsumerGroup, consumer: ClassicConsumer): void {
+/**
+ * Takes a classic member as it is: at the generation, with what it was assigned. In a round, what
+ * it said that it owns counts too: cooperative members go on reading that until they rejoin.
+ */
+function adopt(
+  scope: Scope,
+  group: ConsumerGroup,
+  consumer: ClassicConsumer,
+  isStable: boolean,
+): void {
   const { memberId, subscription } = consumer;
   group.setMetadata(memberId, {
     instanceId: consumer.groupInstanceId,
@@ -105,7 +114,9 @@ function adopt(scope: Scope, group: ConsumerGroup, consumer: ClassicConsumer): v
     classic: { sessionTimeoutMs: consumer.sessionTimeoutMs, protocols: consumer.protocols },
   });
   const assigned = new Map<Uuid, readonly number[]>();
-  for (const [topicId, partitions] of idsOf(scope, consumer.assigned.assignedPartitions)) {
+  const given = idsOf(scope, consumer.assigned.assignedPartitions);
+  const held = isStable ? given : union(given, idsOf(scope, subscription.ownedPartitions));
+  for (const [topicId, partitions] of held) {
     // An assignor of the clients may have given a partition twice: the first keeps it.
     const free = partitions.filter((partition) => group.ownerOf(topicId, partition) === undefined);
     if (free.length > 0) assigned.set(topicId, free);

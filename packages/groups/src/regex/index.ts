@@ -17,6 +17,12 @@ export interface TopicPattern {
 }
 
 /**
+ * Our own engine, since JavaScript's backtracks and the port of RE2 to JavaScript (re2js) brings
+ * captures, replacement and tables of all of Unicode. All that is asked here is whether a topic's
+ * name, which is ASCII, matches as a whole; greed and groups do not matter for that.
+ */
+
+/**
  * Compiles a subscription's pattern, in RE2 syntax (KIP-848). Matching is linear in the name's
  * length: what would need backtracking (back-references, look-around) is refused, as RE2 does.
  * The error is a text for people.
