@@ -210,6 +210,10 @@ export class Broker implements BrokerContext {
     return this.hosted.logOf(topicId, partition);
   }
 
+  get acceptsAppends(): boolean {
+    return this.failures.accepts;
+  }
+
   clientHost({ connection, generation }: Pick<Call, "connection" | "generation">): string {
     return this.clientHosts.of(connection, generation);
   }

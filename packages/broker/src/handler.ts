@@ -137,6 +137,8 @@ export interface BrokerContext {
   listenerName(listenerId: number): string;
   /** This process's log of a partition, or -1: not hosted here or not yet open. */
   logOf(topicId: string, partition: number): LogId | -1;
+  /** False while the disk is full: only what frees space or is bounded may still be written. */
+  readonly acceptsAppends: boolean;
   /** The address of a client in Kafka's form: a slash, then the address. */
   clientHost(call: Pick<Call, "connection" | "generation">): string;
   /** Creates the topic of a coordinator where it is missing; resolves with whether it is there. */

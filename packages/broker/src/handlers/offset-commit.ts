@@ -1,5 +1,7 @@
 import type { OffsetCommitRequest, OffsetCommitResponseInput } from "@mantou/protocol";
+import { ErrorCode } from "@mantou/protocol";
 import type { BrokerContext, Call, Outcome } from "../handler.ts";
+import { answer } from "../handler.ts";
 import type { Refused } from "../refusals.ts";
 import { askGroup } from "./ask-groups.ts";
 
@@ -10,6 +12,11 @@ export function handleOffsetCommit(
   request: OffsetCommitRequest,
 ): Outcome<OffsetCommitResponseInput> {
   const { version } = call;
+  // Commits without end would use up what deletes and metadata need; members wait and try again.
+  if (!broker.acceptsAppends) {
+    const errorCode = ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    return answer(refuseOffsetCommit(request, { errorCode }));
+  }
   return askGroup(
     broker,
     request.groupId,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ZERO_UUID } from "@mantou/base";
 import { MemoryDisk, openPortableIo } from "@mantou/io";
 import {
   ErrorCode,
@@ -295,6 +296,75 @@ describe("what groups rest on", () => {
       );
     }
     expect(await committed(connection.it, "g", "t")).toBe(7);
+  });
+
+  test("leadership goes and comes under commits: none is lost, members go on", async () => {
+    await using broker = await startInProcess(settings);
+    await using connection = closing(await broker.connect());
+    await using other = closing(await broker.connect());
+    await createTopic(connection.it, "t");
+    await findGroup(connection.it, "g");
+    const member = await join(connection.it, "g");
+    const { driver } = broker.broker.groups;
+    const partition = broker.broker.groups.partitionOf("g");
+    const offsets = broker.broker.image.topicByName("__consumer_offsets");
+    const logId = broker.broker.logOf(offsets?.topicId ?? ZERO_UUID, partition);
+    if (logId === -1) throw new Error("the partition is not here");
+    const passing = [
+      ErrorCode.NOT_COORDINATOR,
+      ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+      ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ] as number[];
+    let sent = 0;
+    let acknowledged = 0;
+    let isDone = false;
+    const committing = async (): Promise<void> => {
+      while (!isDone) {
+        sent += 1;
+        const errorCode = await commit(connection.it, "g", "t", sent, member);
+        if (errorCode === ErrorCode.NONE) acknowledged = sent;
+        else expect(passing).toContain(errorCode);
+      }
+    };
+    const working = committing();
+    for (let round = 0; round < 20; round += 1) {
+      const before = acknowledged;
+      driver.unload(partition);
+      const beat = { groupId: "g", ...member };
+      const { errorCode } = await other.it.send(heartbeatApi, 4, beat);
+      expect(errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+      driver.lead(partition, logId);
+      while (acknowledged < before + 5) await other.it.send(metadataApi, 12, { topics: [] });
+    }
+    isDone = true;
+    await working;
+    expect(await committed(other.it, "g", "t")).toBe(acknowledged);
+    const { groups } = await other.it.send(describeGroupsApi, 6, { groups: ["g"] });
+    expect(groups[0]?.groupState).toBe("Stable");
+    driver.checkInvariants();
+  });
+
+  test("a full disk refuses commits, and nothing else of groups", async () => {
+    await using broker = await startInProcess(settings);
+    await using connection = closing(await broker.connect());
+    await createTopic(connection.it, "t");
+    await findGroup(connection.it, "g");
+    const member = await join(connection.it, "g");
+    broker.io.disk.resize(broker.io.disk.usedBytes + 1000);
+    for (;;) {
+      const errorCode = await commit(connection.it, "g", "t", 1, member);
+      if (errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE) break;
+      expect(errorCode).toBe(ErrorCode.NONE);
+    }
+    const beat = { groupId: "g", ...member };
+    expect((await connection.it.send(heartbeatApi, 4, beat)).errorCode).toBe(ErrorCode.NONE);
+    broker.io.disk.resize(2 ** 40);
+    for (;;) {
+      const errorCode = await commit(connection.it, "g", "t", 2, member);
+      if (errorCode === ErrorCode.NONE) break;
+      expect(errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    }
+    expect(await committed(connection.it, "g", "t")).toBe(2);
   });
 
   test("members that wait do not hold up a stop", async () => {

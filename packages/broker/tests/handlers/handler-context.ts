@@ -95,6 +95,7 @@ export class HandlerContext {
         activePartitions: () => [],
       },
       markers: { write: (_, __, ___, ____, settle) => settle(ErrorCode.NOT_LEADER_OR_FOLLOWER) },
+      acceptsAppends: true,
       clientHost: () => "/127.0.0.1",
       ensureTopic: async (topic) => {
         this.create(topic, 50);
