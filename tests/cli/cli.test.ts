@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
 import { runCli } from "./cli-process.ts";
 import { dailyWork } from "./daily-work.ts";
+import { groupWork } from "./group-work.ts";
 
 /** A port that was free a moment ago. */
 function freePort(): number {
@@ -28,6 +29,7 @@ describe("the command line and a broker of ours", () => {
   });
 
   dailyWork(() => broker.address);
+  groupWork(() => broker.address);
 
   test("log inspect reads the files of a log, and finds what is damaged", async () => {
     const cli = (...args: string[]) => runCli(broker.address, args);
