@@ -1,11 +1,15 @@
 import { expect, test } from "bun:test";
-import { Client } from "@mantou/client";
+import { BrokerError, Client, retrying } from "@mantou/client";
 import {
+  addPartitionsToTxnApi,
+  encodeBatch,
   encodeConsumerAssignment,
   encodeConsumerSubscription,
   findCoordinatorApi,
+  initProducerIdApi,
   joinGroupApi,
   leaveGroupApi,
+  produceApi,
   syncGroupApi,
 } from "@mantou/protocol";
 import { type RunOptions, runCli } from "./cli-process.ts";
@@ -88,6 +92,61 @@ export function groupWork(address: () => string): void {
     await well("topic create untouched -p 1 -r 1");
     expect((await data("txn abort untouched")).transactions).toEqual([]);
   });
+
+  test("a transaction that hangs is seen and ended", async () => {
+    await well("topic create hung -p 1 -r 1");
+    const client = await Client.connect({ brokers: address() });
+    let producerId: number;
+    try {
+      producerId = await begin(client, "sleeper", "hung");
+    } finally {
+      await client.close();
+    }
+    const listed = await data("txn list --state Ongoing");
+    expect(listed).toContainEqual({ transactionalId: "sleeper", producerId, state: "Ongoing" });
+    const shown = await data("txn show sleeper");
+    expect(shown.partitions).toEqual([{ topic: "hung", partition: 0 }]);
+    expect(Date.parse(shown.startedAt)).toBeGreaterThan(Date.now() - 3_600_000);
+    const open = await data("txn abort hung");
+    expect(open).toMatchObject({ dryRun: true, transactions: [{ producerId, startOffset: 0 }] });
+    await well(`txn abort hung --producer-id ${producerId} --yes`);
+    expect((await data("txn abort hung")).transactions).toEqual([]);
+  });
+}
+
+/** A transaction with one record, left open. Gives the producer's id. */
+async function begin(client: Client, transactionalId: string, topic: string): Promise<number> {
+  const connection = await client.cluster.any();
+  const init = { transactionalId, transactionTimeoutMs: 600_000 };
+  const producer = await retrying(30_000, async () => {
+    await connection.send(findCoordinatorApi, 1, { key: transactionalId, keyType: 1 });
+    const answer = await connection.send(initProducerIdApi, 4, init);
+    if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, "InitProducerId");
+    return answer;
+  });
+  const { producerEpoch, producerId } = producer;
+  const added = await connection.send(addPartitionsToTxnApi, 3, {
+    v3AndBelowTransactionalId: transactionalId,
+    v3AndBelowProducerId: producerId,
+    v3AndBelowProducerEpoch: producerEpoch,
+    v3AndBelowTopics: [{ name: topic, partitions: [0] }],
+  });
+  expect(added.resultsByTopicV3AndBelow[0]?.resultsByPartition[0]?.partitionErrorCode).toBe(0);
+  const value = new TextEncoder().encode("x");
+  const records = encodeBatch([{ key: null, value, timestamp: Date.now() }], {
+    producerId,
+    producerEpoch,
+    baseSequence: 0,
+    transactional: true,
+  });
+  const produced = await connection.send(produceApi, 9, {
+    transactionalId,
+    acks: -1,
+    timeoutMs: 30_000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
+  });
+  expect(produced.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+  return producerId;
 }
 
 /** A member of a classic group that reads all of a topic; it stays until its session ends. */
