@@ -73,7 +73,12 @@ export class ConsumerClient implements Client {
     this.needsFull = loss !== "none";
     if (loss === "request") return;
     const answer = this.world.heartbeat(sent);
-    if (loss === "answer") return;
+    if (loss === "answer") {
+      // What it was told before may be taken back by the answer that it did not get, and the
+      // protocol cannot tell that from a partition given up: it waits for what it is told next.
+      this.told = null;
+      return;
+    }
     this.hasNews = false;
     this.take(answer);
   }

@@ -208,7 +208,7 @@ export function downgradeIfDue(
     protocolType: CONSUMER_PROTOCOL_TYPE,
     protocolName,
     leaderId: leader.memberId,
-    members: staying.map(({ memberId, metadata }) => ({
+    members: staying.map(({ memberId, metadata, current }) => ({
       memberId,
       groupInstanceId: metadata.instanceId,
       clientId: metadata.clientId,
@@ -216,7 +216,9 @@ export function downgradeIfDue(
       rebalanceTimeoutMs: metadata.rebalanceTimeoutMs,
       sessionTimeoutMs: metadata.classic?.sessionTimeoutMs ?? 0,
       protocols: [...(metadata.classic?.protocols ?? [])],
-      assignment: encodeAssignment(scope, metadata, group.targetOf(memberId)),
+      // What it holds, not what it was to hold: a round follows, and should the group turn again
+      // before it ends, nobody else may be given what this member still reads.
+      assignment: encodeAssignment(scope, metadata, union(current.assigned, current.revoking)),
     })),
   };
   foundClassicGroup(scope, founded, journal.take(), true);
