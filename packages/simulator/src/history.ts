@@ -40,6 +40,8 @@ export interface Send {
   /** Idempotent: the record must not be there twice. */
   readonly isExact: boolean;
   readonly transaction: Transaction | null;
+  /** The moment in which it was sent last. */
+  asked: number;
   /** `refused`: the broker said that it was not and will not be written. */
   outcome: "open" | "acked" | "refused";
   /** Set where the broker has told it. */
@@ -53,12 +55,23 @@ export interface Transaction {
   readonly producerId: number;
   readonly producerEpoch: number;
   readonly sends: Send[];
-  /** Offsets that were to be committed with it: `<group>/<where>` to offset. */
-  readonly offsets: Map<string, number>;
+  /** Offsets that are to be committed with it, for `group`. */
+  readonly group: string;
+  readonly offsets: Map<Where, number>;
   /** Answered; `unknown`: the end was asked for, and no answer has come, or none was asked for. */
   outcome: "unknown" | "committed" | "aborted";
-  /** The end that was asked for last. */
+  /** The end that was asked for, and may have been carried out. */
   asked: "commit" | "abort" | null;
+  /** The moments in which its end was first asked for, and was answered. */
+  endAsked: number;
+  endAnswered: number;
+}
+
+/** A producer got an id and an epoch: whoever had the transactional id before is fenced. */
+export interface Identified {
+  readonly transactionalId: string;
+  readonly by: string;
+  readonly answered: number;
 }
 
 /** One partition's part of one fetch answer. */
@@ -116,15 +129,83 @@ export interface EpochSeen {
   readonly epoch: number;
 }
 
+/** One partition's part of an OffsetCommit. */
+export interface GroupCommit {
+  readonly group: string;
+  readonly where: Where;
+  readonly offset: number;
+  readonly by: string;
+  /** Generation or member epoch; -1: nobody's. */
+  readonly generation: number;
+  /** Moments (`History.moment`) of the question and of its answer. */
+  readonly asked: number;
+  answered: number;
+  /** `open`: nobody will ever say. */
+  outcome: "open" | "acked" | "refused";
+}
+
+/** One partition's part of an OffsetFetch. */
+export interface CommittedSeen {
+  readonly group: string;
+  readonly where: Where;
+  /** -1: none. */
+  readonly offset: number;
+  readonly by: string;
+  readonly asked: number;
+}
+
+/** A member of a classic group got its assignment. */
+export interface GenerationSeen {
+  readonly group: string;
+  readonly generation: number;
+  readonly by: string;
+  readonly owned: readonly Where[];
+  readonly answered: number;
+}
+
+/** A member's word that it owns a partition. It changes it as it goes on. */
+export interface Ownership {
+  readonly group: string;
+  readonly where: Where;
+  readonly by: string;
+  readonly since: number;
+  readonly sinceMs: number;
+  /** The moment in which it began to say that it does not own it any more; Infinity: never. */
+  until: number;
+  /** Before this time the broker may not take it for dead. */
+  leaseMs: number;
+}
+
+/** A heartbeat of a classic member that was answered without an error. */
+export interface HeartbeatSeen {
+  readonly group: string;
+  readonly generation: number;
+  readonly by: string;
+  readonly asked: number;
+}
+
 /** Everything that clients and the machine have seen. Checkers judge it; it judges nothing. */
 export class History {
   readonly sends: Send[] = [];
   readonly transactions: Transaction[] = [];
+  readonly identified: Identified[] = [];
   readonly reads: Read[] = [];
   readonly trims: Trim[] = [];
   readonly epochs: EpochSeen[] = [];
   readonly topics = new Map<Uuid, TopicLife>();
   readonly final = new Map<Where, FinalLog>();
+  readonly commits: GroupCommit[] = [];
+  readonly committed: CommittedSeen[] = [];
+  readonly generations: GenerationSeen[] = [];
+  readonly heartbeats: HeartbeatSeen[] = [];
+  readonly ownerships: Ownership[] = [];
+  private moments = 0;
+
+  /** Moments are numbered as they come: two that are ordered have numbers in that order. */
+  moment(): number {
+    this.moments += 1;
+    return this.moments;
+  }
 
   topicOf(where: Where): TopicLife | undefined {
     return this.topics.get(where.slice(0, where.lastIndexOf("/")) as Uuid);

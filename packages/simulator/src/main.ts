@@ -23,7 +23,8 @@ const describe = (result: SimulationResult): string =>
   `seed ${result.seed} hash ${result.hash}: ${result.steps} events, ` +
   `${(result.virtualMs / 1000).toFixed(1)} s of its time, ${result.lives} lives, ` +
   `${result.acknowledged} records acknowledged, ${result.reads} reads, ` +
-  `${result.transactions} transactions`;
+  `${result.transactions} transactions, ${result.commits} offsets committed, ` +
+  `${result.ownerships} times a partition was given`;
 
 const first = Number(values.seed);
 const runs = Number(values.runs);

@@ -33,6 +33,9 @@ export interface SimulationResult {
   readonly acknowledged: number;
   readonly reads: number;
   readonly transactions: number;
+  /** Offsets that groups have committed, and partitions that members have had. */
+  readonly commits: number;
+  readonly ownerships: number;
   readonly virtualMs: number;
   readonly faults: readonly string[];
   /** The end of the trace, for the report of a failure. */
@@ -217,6 +220,8 @@ export class Simulation implements World {
       acknowledged: history.sends.filter(({ outcome }) => outcome === "acked").length,
       reads: history.reads.length,
       transactions: history.transactions.length,
+      commits: history.commits.filter(({ outcome }) => outcome === "acked").length,
+      ownerships: history.ownerships.length,
       virtualMs: Math.round(this.time.nowMs),
       faults: this.defects,
       tail: this.trace.tail,

@@ -2,9 +2,11 @@ import type { History } from "../history.ts";
 import { checkAcknowledged } from "./acknowledged.ts";
 import { checkCommittedReads } from "./committed-reads.ts";
 import { checkEpochs } from "./epochs.ts";
+import { checkCommittedOffsets, checkGenerations, checkOwnership } from "./groups.ts";
 import { checkOffsets } from "./offsets.ts";
 import { checkTransactions } from "./transactions.ts";
 import { checkWatermarks } from "./watermarks.ts";
+import { checkTransactionOffsets, checkZombies } from "./zombies.ts";
 
 /** Judges a whole run; says what is wrong, a line each. */
 export type Checker = (history: History) => string[];
@@ -17,4 +19,9 @@ export const checkers: Readonly<Record<string, Checker>> = {
   epochs: checkEpochs,
   committedReads: checkCommittedReads,
   transactions: checkTransactions,
+  zombies: checkZombies,
+  transactionOffsets: checkTransactionOffsets,
+  committedOffsets: checkCommittedOffsets,
+  generations: checkGenerations,
+  ownership: checkOwnership,
 };

@@ -2,6 +2,7 @@ import type { FetchResponse } from "@mantou/protocol";
 import { ErrorCode, errorName, fetchApi } from "@mantou/protocol";
 import type { World } from "../actor.ts";
 import type { Read, SeenBatch, TopicLife, Where } from "../history.ts";
+import { whereOf } from "../history.ts";
 import { plainRecords, withoutAborted } from "./batches.ts";
 import type { Answer, ClientConnection } from "./connection.ts";
 
@@ -30,6 +31,15 @@ export const positionOf = (topic: TopicLife, partition: number, where: Where): P
   lastStableOffset: -1,
   inSession: null,
 });
+
+/** Every partition of some standing topics, from its beginning. */
+export const positionsOf = (world: World, topics: readonly string[]): Position[] =>
+  topics.flatMap((name) => {
+    const topic = world.standing.get(name);
+    return Array.from({ length: topic?.partitions ?? 0 }, (_, partition) =>
+      positionOf(topic as TopicLife, partition, whereOf((topic as TopicLife).topicId, partition)),
+    );
+  });
 
 export interface FetchOptions {
   readonly version: number;

@@ -2,10 +2,12 @@ import { ErrorCode, errorName } from "@mantou/protocol";
 import { Actor } from "../actor.ts";
 import { NoAnswer } from "../clients/connection.ts";
 import type { FetchOptions, Position } from "../clients/fetching.ts";
-import { Fetcher, positionOf } from "../clients/fetching.ts";
+import { Fetcher, positionOf, positionsOf } from "../clients/fetching.ts";
+import { fetchCommitted } from "../clients/offsets.ts";
 import type { FinalLog, SeenBatch, SeenRecord, TopicLife } from "../history.ts";
 import { whereOf } from "../history.ts";
 import { EARLIEST, listOffset } from "./consumer.ts";
+import { isPassing } from "./group-member.ts";
 
 const OPTIONS: Omit<FetchOptions, "isCommitted"> = {
   version: 12,
@@ -26,6 +28,27 @@ export class Auditor extends Actor {
       for (let partition = 0; partition < topic.partitions; partition += 1) {
         await this.audit(topic, partition);
       }
+    }
+    const { commits, transactions } = this.world.history;
+    const groups = new Set([...commits, ...transactions].map(({ group }) => group));
+    for (const group of groups) await this.auditGroup(group);
+  }
+
+  /** What the group has committed, once more. */
+  private async auditGroup(group: string): Promise<void> {
+    const { world, name } = this;
+    const committer = { world, name, group, memberId: "", generation: -1 };
+    const positions = positionsOf(world, [...world.standing.keys()]);
+    for (;;) {
+      try {
+        const connection = await this.connected();
+        const found = await fetchCommitted(committer, connection, positions, 7, 5_000);
+        if (typeof found !== "number") return;
+        if (!isPassing(found)) world.defect(`${name}: OffsetFetch answered ${errorName(found)}`);
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+      }
+      await this.pause();
     }
   }
 

@@ -130,7 +130,7 @@ export class AssignedConsumer extends Actor {
       }
     }
     if (isWhole && fetched.length === this.positions.length) this.freshSince = phase;
-    await this.pause(1, this.isBusy ? 60 : 20);
+    await this.pause(5, this.isBusy ? 150 : 20);
   }
 
   /** Reads something again: what it gets must be what it was. */

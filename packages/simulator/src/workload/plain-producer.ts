@@ -89,6 +89,7 @@ export class PlainProducer extends Actor {
       acks,
       isExact: false,
       transaction: null,
+      asked: 0,
       outcome: "open",
       offset: null,
     };

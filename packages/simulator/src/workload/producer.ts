@@ -53,7 +53,7 @@ export class IdempotentProducer extends Actor {
       for (const lane of lanes) this.fill(lane);
       await this.deliver(lanes);
       if (this.prng.chance(1, 6)) await this.repeat(lanes[0] as Lane);
-      await this.pause(1, 60);
+      await this.pause(5, 160);
     }
   }
 
@@ -120,6 +120,7 @@ export class IdempotentProducer extends Actor {
         acks: -1,
         isExact: true,
         transaction: null,
+        asked: 0,
         outcome: "open",
         offset: null,
       };
