@@ -74,10 +74,11 @@ export function isKnownProducer(
     );
   }
   if (isPrepared(transaction) && transaction.nextProducerId === producerId) return true;
-  // The epochs were used up and the answer with the new id was lost.
+  // The epochs were used up and the answer with the new id was lost. Had somebody else been given
+  // that id, the last epoch would not be remembered.
   return (
     transaction.previousProducerId === producerId &&
-    producerEpoch >= EPOCH_USABLE_MAX &&
+    transaction.lastProducerEpoch === producerEpoch &&
     transaction.producerEpoch === 0 &&
     transaction.state !== TransactionState.ONGOING
   );

@@ -29,6 +29,7 @@ import { WAITING_MAX } from "./shard-options.ts";
 import type { Transaction } from "./transaction.ts";
 import {
   EPOCH_MAX,
+  EPOCH_USABLE_MAX,
   NO_EPOCH,
   NO_PRODUCER_ID,
   TransactionState,
@@ -413,6 +414,7 @@ export class TransactionShard implements CoordinatorShard<
     transaction.partitions = new Map();
     transaction.unmarked = null;
     if (transaction.nextProducerId !== NO_PRODUCER_ID) {
+      transaction.lastProducerEpoch = EPOCH_USABLE_MAX;
       transaction.previousProducerId = transaction.producerId;
       transaction.producerId = transaction.nextProducerId;
       transaction.producerEpoch = 0;
