@@ -138,6 +138,7 @@ export class Broker implements BrokerContext {
       failures: () => this.failures,
       produce: () => this.produce,
       fetch: () => this.fetch,
+      coordination: () => this.coordination,
     });
     const stages = assembleStages(this.stageParts());
     this.produce = stages.produce;

@@ -3,6 +3,7 @@ import type { BrokerConfig, CatalogImage } from "@mantou/catalog";
 import type { Io } from "@mantou/io";
 import type { PartitionTable, ProducerStates } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
+import type { BrokerFigures } from "../metrics/figures.ts";
 import type { ControllerPort } from "../handler.ts";
 import type { Route } from "../handlers/produce.ts";
 import { MarkerSender } from "../transactions/marker-sender.ts";
@@ -72,6 +73,10 @@ export class Coordination {
       nextProducerId: parts.nextProducerId,
     });
     this.internalTopics = new InternalTopics({ ambient, controller, config, image });
+  }
+
+  figures(): Pick<BrokerFigures, "coordinators" | "groups"> {
+    return { coordinators: this.coordinators.figures(), groups: this.groups.figures() };
   }
 
   /** Nothing is decided any more; what is on its way to a disk still arrives. */

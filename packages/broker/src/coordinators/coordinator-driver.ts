@@ -12,6 +12,7 @@ import { ErrorCode } from "@mantou/protocol";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 import { COORDINATOR_TICKETS_MAX } from "../limits.ts";
+import type { CoordinatorFigures } from "../metrics/figures.ts";
 import { SlotList } from "../slot-list.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { batchesOf } from "./record-batches.ts";
@@ -60,6 +61,11 @@ export interface CoordinatorDriverParts {
   readonly flushSoon: () => void;
 }
 
+/** Commands are told apart by their kind, of which there are few. */
+interface Named {
+  readonly kind: string;
+}
+
 interface Ticket<Command, Reply, Request> {
   readonly slot: ShardSlot<Command, Reply, Request>;
   readonly settle: Settle<Reply>;
@@ -72,7 +78,7 @@ interface Ticket<Command, Reply, Request> {
  * A failed write or a lost leadership drops the shard: whoever waits is refused, and it is loaded
  * anew when this node leads a sound log again.
  */
-export class CoordinatorDriver<Command, Reply, Request> {
+export class CoordinatorDriver<Command extends Named, Reply, Request> {
   private readonly slots: (ShardSlot<Command, Reply, Request> | undefined)[] = [];
   private readonly tickets = new SlotList<Ticket<Command, Reply, Request>>();
   private readonly timers = new ShardTimers<ShardSlot<Command, Reply, Request>, Command>();
@@ -84,6 +90,8 @@ export class CoordinatorDriver<Command, Reply, Request> {
     CoordinatorShard<Command, Reply, Request>
   >;
   private stopped = false;
+  private batches = 0;
+  private readonly commands = new Map<string, number>();
 
   constructor(
     readonly kind: CoordinatorKind<Command, Reply, Request>,
@@ -123,6 +131,23 @@ export class CoordinatorDriver<Command, Reply, Request> {
   /** Whether a shard of this node is being loaded. */
   get isLoading(): boolean {
     return this.slots.some((slot) => slot?.state === "loading");
+  }
+
+  /** Shards that have state. */
+  shards(): CoordinatorShard<Command, Reply, Request>[] {
+    return this.slots.flatMap((slot) => slot?.shard ?? []);
+  }
+
+  figures(): CoordinatorFigures {
+    return {
+      topic: this.kind.topic,
+      active: this.activePartitions().length,
+      loading: this.slots.filter((slot) => slot?.state === "loading").length,
+      waiting: this.tickets.size,
+      timers: this.timers.size,
+      batches: this.batches,
+      commands: this.commands,
+    };
   }
 
   /** Partitions whose shard has state; the others hold nothing. */
@@ -292,6 +317,7 @@ export class CoordinatorDriver<Command, Reply, Request> {
   ): void {
     const { shard } = slot;
     if (shard === null) return;
+    this.commands.set(command.kind, (this.commands.get(command.kind) ?? 0) + 1);
     let effects: CoordinatorEffects<Command, Reply, Request>;
     try {
       effects = shard.step(ticket, command, this.now());
@@ -357,6 +383,7 @@ export class CoordinatorDriver<Command, Reply, Request> {
       return;
     }
     const number = slot.issued;
+    this.batches += batches.length;
     if (batches.length === 0) this.durable(slot, number);
     for (const [index, { assigned, bytes, offsets, transaction }] of batches.entries()) {
       const isLast = index === batches.length - 1;

@@ -3,6 +3,7 @@ import { ErrorCode } from "@mantou/protocol";
 import type { Arena, LogStore } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
+import type { CoordinatorFigures } from "../metrics/figures.ts";
 import type { BatchLimits, CoordinatorDriverParts, CoordinatorKind } from "./coordinator-driver.ts";
 import { CoordinatorDriver } from "./coordinator-driver.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -28,6 +29,7 @@ type AnyDriver = Pick<
   | "flush"
   | "stop"
   | "nextDeadlineMs"
+  | "figures"
   | "waiting"
 > & { readonly kind: { readonly topic: string } };
 
@@ -46,7 +48,7 @@ export class Coordinators {
   }
 
   /** Adds a kind of coordinator. Before the partitions are opened. */
-  add<Command, Reply, Request>(
+  add<Command extends { readonly kind: string }, Reply, Request>(
     kind: CoordinatorKind<Command, Reply, Request>,
   ): CoordinatorDriver<Command, Reply, Request> {
     const driver = new CoordinatorDriver(kind, { ...this.parts, writer: this.writer });
@@ -97,6 +99,10 @@ export class Coordinators {
   logGone(logId: LogId): void {
     this.writer.failed(logId, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     for (const driver of this.drivers) driver.logLost(logId, ErrorCode.NOT_COORDINATOR);
+  }
+
+  figures(): CoordinatorFigures[] {
+    return this.drivers.map((driver) => driver.figures());
   }
 
   expire(nowMs: number): void {

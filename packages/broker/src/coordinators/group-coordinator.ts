@@ -77,6 +77,16 @@ export class GroupCoordinator {
     return this.driver.isLoading ? null : this.driver.activePartitions();
   }
 
+  figures(): { readonly groups: number; readonly offsets: number } {
+    let groups = 0;
+    let offsets = 0;
+    for (const shard of this.driver.shards()) {
+      groups += (shard as GroupShard).groupCount;
+      offsets += (shard as GroupShard).offsetCount;
+    }
+    return { groups, offsets };
+  }
+
   /** Follows metadata that was applied; `removed` are the topics that it took away. */
   follow(records: readonly MetadataRecord[], removed: readonly RemovedTopic[]): void {
     if (removed.length > 0) this.driver.tellAll({ kind: "topicsDeleted", topics: removed });

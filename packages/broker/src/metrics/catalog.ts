@@ -1,3 +1,4 @@
+import { coordinatorMetrics } from "./catalog/coordinators.ts";
 import type { MetricDefinition } from "./catalog/define.ts";
 import { networkMetrics } from "./catalog/network.ts";
 import { partitionMetrics } from "./catalog/partitions.ts";
@@ -15,6 +16,7 @@ export const metricCatalog: readonly MetricDefinition[] = [
   ...networkMetrics,
   ...storeMetrics,
   ...partitionMetrics,
+  ...coordinatorMetrics,
   ...startMetrics,
   ...processMetrics,
 ];

@@ -14,6 +14,20 @@ export interface TopicFigures {
   readonly bytes: number;
 }
 
+export interface CoordinatorFigures {
+  readonly topic: string;
+  /** Shards with state, and shards that are being read. */
+  readonly active: number;
+  readonly loading: number;
+  /** Requests that are not answered yet. */
+  readonly waiting: number;
+  readonly timers: number;
+  /** Batches that were written. */
+  readonly batches: number;
+  /** Commands by kind, timers among them. */
+  readonly commands: ReadonlyMap<string, number>;
+}
+
 export interface StartFigures {
   /** Milliseconds that each part of the last start took; null before it is over. */
   readonly storeMs: number | null;
@@ -45,6 +59,9 @@ export interface BrokerFigures {
   };
   /** As many as `mantou.metrics.topics.max` allows, and the rest as one. */
   readonly topics: readonly TopicFigures[];
+  /** Coordinators by the internal topic that they write to. */
+  readonly coordinators: readonly CoordinatorFigures[];
+  readonly groups: { readonly groups: number; readonly offsets: number };
   readonly start: StartFigures;
 }
 

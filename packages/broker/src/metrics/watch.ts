@@ -2,6 +2,7 @@ import type { Clock, LogId } from "@mantou/base";
 import type { BrokerConfig } from "@mantou/catalog";
 import type { Io } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
+import type { Coordination } from "../coordinators/coordination.ts";
 import type { BrokerCounters } from "../counters.ts";
 import type { LogFailures } from "../drivers/log-failures.ts";
 import type { Partitions } from "../drivers/partitions.ts";
@@ -22,6 +23,7 @@ export interface WatchParts {
   readonly failures: () => LogFailures;
   readonly produce: () => ProduceStage;
   readonly fetch: () => FetchStage;
+  readonly coordination: () => Coordination;
 }
 
 type StartPart = "storeMs" | "metadataMs" | "logsMs";
@@ -100,6 +102,7 @@ export class BrokerWatch {
       waitingProduces: this.parts.produce().waiting,
       fetchSessions: this.parts.fetch().sessions,
       ...seen,
+      ...this.parts.coordination().figures(),
       start: { ...this.start },
     };
   }

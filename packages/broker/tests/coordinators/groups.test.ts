@@ -315,30 +315,28 @@ describe("what groups rest on", () => {
       ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
       ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ] as number[];
-    let sent = 0;
-    let acknowledged = 0;
-    let isDone = false;
+    const state = { sent: 0, acknowledged: 0, isDone: false };
     const committing = async (): Promise<void> => {
-      while (!isDone) {
-        sent += 1;
-        const errorCode = await commit(connection.it, "g", "t", sent, member);
-        if (errorCode === ErrorCode.NONE) acknowledged = sent;
+      while (!state.isDone) {
+        state.sent += 1;
+        const errorCode = await commit(connection.it, "g", "t", state.sent, member);
+        if (errorCode === ErrorCode.NONE) state.acknowledged = state.sent;
         else expect(passing).toContain(errorCode);
       }
     };
     const working = committing();
     for (let round = 0; round < 20; round += 1) {
-      const before = acknowledged;
+      const goal = state.acknowledged + 5;
       driver.unload(partition);
       const beat = { groupId: "g", ...member };
       const { errorCode } = await other.it.send(heartbeatApi, 4, beat);
       expect(errorCode).toBe(ErrorCode.NOT_COORDINATOR);
       driver.lead(partition, logId);
-      while (acknowledged < before + 5) await other.it.send(metadataApi, 12, { topics: [] });
+      while (state.acknowledged < goal) await other.it.send(metadataApi, 12, { topics: [] });
     }
-    isDone = true;
+    state.isDone = true;
     await working;
-    expect(await committed(other.it, "g", "t")).toBe(acknowledged);
+    expect(await committed(other.it, "g", "t")).toBe(state.acknowledged);
     const { groups } = await other.it.send(describeGroupsApi, 6, { groups: ["g"] });
     expect(groups[0]?.groupState).toBe("Stable");
     driver.checkInvariants();
@@ -365,6 +363,24 @@ describe("what groups rest on", () => {
       expect(errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     }
     expect(await committed(connection.it, "g", "t")).toBe(2);
+  });
+
+  test("what groups did is counted", async () => {
+    await using broker = await startInProcess(settings);
+    await using connection = closing(await broker.connect());
+    await createTopic(connection.it, "t");
+    await findGroup(connection.it, "g");
+    const member = await join(connection.it, "g");
+    await commit(connection.it, "g", "t", 1, member);
+    await commit(connection.it, "lone", "t", 1);
+    const { coordinators, groups } = broker.broker.figures();
+    expect(groups).toEqual({ groups: 2, offsets: 2 });
+    const [figures] = coordinators.filter(({ topic }) => topic === "__consumer_offsets");
+    expect(figures).toMatchObject({ active: 2, loading: 0, waiting: 0 });
+    expect(figures?.timers).toBeGreaterThan(0);
+    expect(figures?.batches).toBe(3);
+    const { commands } = figures as NonNullable<typeof figures>;
+    expect(["syncGroup", "offsetCommit"].map((kind) => commands.get(kind))).toEqual([1, 2]);
   });
 
   test("members that wait do not hold up a stop", async () => {
