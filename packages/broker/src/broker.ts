@@ -228,6 +228,9 @@ export class Broker implements BrokerContext {
   }
 
   startOffsetMoved(logId: LogId): void {
+    if (this.partitions.isOpen(logId)) {
+      this.producers.trim(logId, this.partitions.logStartOffset(logId));
+    }
     this.fetch.watermarkMoved(logId);
     this.tick.flushSoon();
   }

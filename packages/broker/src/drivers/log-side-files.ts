@@ -85,6 +85,7 @@ export class LogSideFiles {
         (headers[last + BatchHeader.lastOffsetDelta] as number) +
         1;
     }
+    producers.trim(logId, state.startOffset);
     return epochs;
   }
 
