@@ -14,6 +14,7 @@ import type { Coordinators } from "./coordinators/coordinators.ts";
 import type { GroupCoordinator } from "./coordinators/group-coordinator.ts";
 import type { CoordinatorTopic } from "./coordinators/internal-topics.ts";
 import { BrokerCounters } from "./counters.ts";
+import { Cleaner } from "./drivers/cleaner.ts";
 import { ControllerDriver } from "./drivers/controller.ts";
 import { claimDirectory, refuseLogsWithoutMetadata } from "./drivers/data-directory.ts";
 import { LogFailures } from "./drivers/log-failures.ts";
@@ -61,6 +62,7 @@ export class Broker implements BrokerContext {
   private readonly hosted: Partitions;
   private readonly files: LogSideFiles;
   private readonly retention: Retention;
+  private readonly cleaner: Cleaner;
   private readonly producerIds: ProducerIds;
   private readonly failures: LogFailures;
   private readonly coordination: Coordination;
@@ -128,6 +130,7 @@ export class Broker implements BrokerContext {
       intervalMs: () => this.config.logRetentionCheckIntervalMs,
       startOffsetMoved: (logId) => this.startOffsetMoved(logId),
     });
+    this.cleaner = this.newCleaner();
     this.watch = new BrokerWatch({
       io,
       clock: ambient.clock,
@@ -260,6 +263,7 @@ export class Broker implements BrokerContext {
       this.brokerEpoch = brokerEpoch;
     });
     this.retention.start();
+    this.cleaner.start();
     this.files.start();
     this.tick.serve();
     this.watch.serving();
@@ -269,6 +273,7 @@ export class Broker implements BrokerContext {
   async stop(): Promise<void> {
     this.watch.draining();
     this.retention.stop();
+    this.cleaner.stop();
     this.io.network.stopAccepting();
     this.coordination.stop();
     await this.tick.drain(DRAIN_MS);
@@ -318,6 +323,18 @@ export class Broker implements BrokerContext {
       resolve: (topic, usesId, partition) => this.route(topic, usesId, partition),
       nextProducerId: () => this.nextProducerId(),
       flushSoon: () => this.tick.flushSoon(),
+    });
+  }
+
+  private newCleaner(): Cleaner {
+    return new Cleaner({
+      ambient: this.ambient,
+      logs: this.logs,
+      table: this.partitions,
+      producers: this.producers,
+      partitions: this.hosted,
+      counters: this.counters,
+      config: () => this.config.cleaner,
     });
   }
 

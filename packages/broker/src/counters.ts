@@ -7,4 +7,6 @@ export class BrokerCounters {
   unsupported = 0;
   /** Handlers that threw: answered with UNKNOWN_SERVER_ERROR. */
   handlerFailures = 0;
+  /** Compacted logs that cannot be read, and so are not compacted, now. */
+  uncleanableLogs = 0;
 }

@@ -52,5 +52,11 @@ export const INTERNAL_APPEND_BYTES = 4 * 1024 * 1024;
 export const DECODED_BYTES_PER_FRAME_BYTE = 16;
 export const DECODED_BYTES_FLOOR = 64 * 1024;
 
+/** A batch that is read for its keys may inflate to this multiple of its topic's max.message.bytes. */
+export const INFLATION_MAX = 20;
+
+/** Bytes to which compaction inflates a batch at least: older ones may be larger than new ones. */
+export const CLEAN_INFLATED_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Log lines about malformed requests in a second: anybody can send those. More are counted. */
 export const MALFORMED_LINES_PER_SECOND = 10;

@@ -28,7 +28,7 @@ function retention(retain: (id: LogId) => Promise<number>) {
     table,
     partitions: {
       openLogIds: () => ids.filter((id) => table.isOpen(id)),
-      configOf: () => ({ retentionMs: 1, retentionBytes: -1 }),
+      configOf: () => ({ retentionMs: 1, retentionBytes: -1, cleanupDelete: true }),
     } as unknown as Partitions,
     intervalMs: () => 1_000_000,
     startOffsetMoved: (id) => void moved.push(id),

@@ -38,6 +38,7 @@ export {
   resolveBrokerConfig,
 } from "./configs/broker-config.ts";
 export { brokerConfigs } from "./configs/broker-configs.ts";
+export type { CleanerConfig } from "./configs/compaction-configs.ts";
 export type { ConfigDefinition, TopicConfigDefinition } from "./configs/definition.ts";
 export { ConfigSource, ConfigType } from "./configs/definition.ts";
 export type { DescribedConfig } from "./configs/describe-configs.ts";

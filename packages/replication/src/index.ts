@@ -1,4 +1,12 @@
 export type { AbortedInRange, AbortedRange, AbortedTransaction } from "./aborted-transactions.ts";
+export type { CleanEntry } from "./cleaner-checkpoint.ts";
+export {
+  CLEANER_CHECKPOINT,
+  decodeCleanerCheckpoint,
+  encodeCleanerCheckpoint,
+} from "./cleaner-checkpoint.ts";
+export type { CompactionInput, CompactionPlan } from "./compaction-plan.ts";
+export { planCompaction } from "./compaction-plan.ts";
 export { epochsFromHeaders } from "./epochs-from-headers.ts";
 export type { EpochEnd, EpochEntry } from "./leader-epochs.ts";
 export { LeaderEpochs } from "./leader-epochs.ts";

@@ -80,6 +80,21 @@ export class ProducerMemory {
     this.transactions[logId]?.aborted.trim(startOffset);
   }
 
+  /**
+   * Id, epoch and last offset (-1: no batch is known) of each producer of a log, three numbers each:
+   * what compaction must leave a header of.
+   */
+  lastOffsets(logId: LogId): number[] {
+    const { columns } = this;
+    const rows: number[] = [];
+    for (let entry = columns.oldestOf(logId); entry !== NONE; entry = columns.newerOfLog(entry)) {
+      const hasBatch = (columns.batchCounts[entry] as number) > 0;
+      const last = hasBatch ? (columns.lastOffsets[columns.batchAt(entry, 0)] as number) : -1;
+      rows.push(columns.producerIds[entry] as number, columns.epochs[entry] as number, last);
+    }
+    return rows;
+  }
+
   /** The log is gone from this broker. */
   forget(logId: LogId): void {
     this.transactions[logId] = undefined;

@@ -54,6 +54,8 @@ export class Retention {
   private async retain(logId: LogId): Promise<void> {
     const { ambient, logs, table, partitions } = this.parts;
     const config = partitions.configOf(logId);
+    // What is only compacted grows old without going.
+    if (!config.cleanupDelete) return;
     const before = table.logStartOffset(logId);
     try {
       const state = await logs.retain(

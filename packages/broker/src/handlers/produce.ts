@@ -6,7 +6,7 @@ import type { PartitionTable } from "@mantou/replication";
 import type { ProduceRequest, ProduceResponse } from "@mantou/protocol";
 import { ErrorCode } from "@mantou/protocol";
 import type { Call } from "../handler.ts";
-import { PRODUCES_PENDING_MAX } from "../limits.ts";
+import { INFLATION_MAX, PRODUCES_PENDING_MAX } from "../limits.ts";
 import type { Admission } from "../produce/admission.ts";
 import type { PartitionAnswer, PendingProduce } from "../produce/pending-produce.ts";
 import { isRefused, refuse } from "../produce/pending-produce.ts";
@@ -20,8 +20,6 @@ import type {
 
 /** Topic ids replace names from this version on. */
 const TOPIC_ID_VERSION = 13;
-/** A full validation may inflate a batch to this multiple of the topic's max.message.bytes. */
-const INFLATION_MAX = 20;
 
 /** Where a partition's batch goes, or why it does not. */
 export type Route = { readonly logId: LogId } | { readonly errorCode: number };
@@ -188,7 +186,9 @@ export class ProduceStage {
       return;
     }
     const config = parts.configOf(route.logId);
-    const flags = config.validateRecords ? InspectFlag.VALIDATE_RECORDS : 0;
+    const flags =
+      (config.validateRecords ? InspectFlag.VALIDATE_RECORDS : 0) |
+      (config.cleanupCompact ? InspectFlag.KEYS_REQUIRED : 0);
     const inflatedMax = Math.min(config.maxMessageBytes * INFLATION_MAX, 0xffff_ffff);
     const { admission } = parts;
     if (admission.isFull) admission.flush();

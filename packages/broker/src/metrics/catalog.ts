@@ -1,4 +1,5 @@
 import { coordinatorMetrics } from "./catalog/coordinators.ts";
+import { cleanerMetrics } from "./catalog/cleaner.ts";
 import type { MetricDefinition } from "./catalog/define.ts";
 import { networkMetrics } from "./catalog/network.ts";
 import { partitionMetrics } from "./catalog/partitions.ts";
@@ -15,6 +16,7 @@ export const metricCatalog: readonly MetricDefinition[] = [
   ...requestMetrics,
   ...networkMetrics,
   ...storeMetrics,
+  ...cleanerMetrics,
   ...partitionMetrics,
   ...coordinatorMetrics,
   ...startMetrics,

@@ -51,7 +51,7 @@ describe("CreateTopics", () => {
     broker.create("there");
     const response = await create(broker, version, [
       topic("there"),
-      topic("bad", { configs: [{ name: "cleanup.policy", value: "compact" }] }),
+      topic("bad", { configs: [{ name: "cleanup.policy", value: "shred" }] }),
       topic("null", { configs: [{ name: "retention.ms", value: null }] }),
       topic("wide", { replicationFactor: 2 }),
       topic("fine"),
@@ -68,7 +68,7 @@ describe("CreateTopics", () => {
     });
     expect(response.topics).toHaveLength(6);
     const bad = response.topics.find(({ name }) => name === "bad");
-    expect(bad?.errorMessage).toContain("compaction");
+    expect(bad?.errorMessage).toContain("there are delete and compact");
     expect([...broker.image.topicsByName.keys()].sort()).toEqual(["fine", "there"]);
   });
 

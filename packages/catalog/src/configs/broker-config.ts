@@ -1,6 +1,7 @@
 import { type Result, err, ok } from "@mantou/base";
 import { ALL_BROKERS, type CatalogImage, ConfigResource } from "../image.ts";
 import { brokerConfigs } from "./broker-configs.ts";
+import { type CleanerConfig, cleanerSettings } from "./compaction-configs.ts";
 import { integerOf, isTrue, listItems, refusal } from "./definition.ts";
 import { type ListenerAddress, parseListeners } from "./listeners.ts";
 import { unknownName } from "./suggest.ts";
@@ -51,6 +52,7 @@ export interface BrokerConfig {
   readonly producersPerPartitionMax: number;
   readonly producersMax: number;
 
+  readonly cleaner: CleanerConfig;
   readonly groups: GroupBrokerConfig;
   readonly offsetsTopic: InternalTopicConfig;
   readonly transactions: TransactionBrokerConfig;
@@ -201,6 +203,7 @@ function typed(
     partitionsMax: integer("mantou.partitions.max"),
     producersPerPartitionMax: integer("mantou.producers.per.partition.max"),
     producersMax: integer("mantou.producers.max"),
+    cleaner: cleanerSettings(string, integer, flag),
     groups: groupSettings(string),
     offsetsTopic: internalTopic("offsets.topic", integer),
     transactions: transactionSettings(integer, flag),

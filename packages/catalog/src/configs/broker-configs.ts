@@ -1,3 +1,4 @@
+import { cleanerBrokerConfigs } from "./compaction-configs.ts";
 import { type ConfigDefinition, ConfigType, int, long } from "./definition.ts";
 import { dynamicBrokerConfigs } from "./dynamic-broker-configs.ts";
 import { groupBrokerConfigs } from "./group-broker-configs.ts";
@@ -36,6 +37,7 @@ export const brokerConfigs: ReadonlyMap<string, ConfigDefinition> = new Map(
   [
     ...staticBrokerConfigs,
     ...dynamicBrokerConfigs,
+    ...cleanerBrokerConfigs,
     ...groupBrokerConfigs,
     ...transactionBrokerConfigs,
     ...topicDefaults(),

@@ -4,6 +4,7 @@ export const ConfigType = {
   STRING: 2,
   INT: 3,
   LONG: 5,
+  DOUBLE: 6,
   LIST: 7,
 } as const;
 export type ConfigType = (typeof ConfigType)[keyof typeof ConfigType];
@@ -66,6 +67,18 @@ export const int = (low: number, high = 0x7fff_ffff): Check => integerBetween(lo
 
 /** A 64-bit integer not below `low`. */
 export const long = (low: number): Check => integerBetween(low, LONG_MAX);
+
+const doublePattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A number not below `low` and not above `high`, in decimal or scientific notation. */
+export const double =
+  (low: number, high: number): Check =>
+  (value) => {
+    if (!doublePattern.test(value)) return "is not a number";
+    const number = Number(value);
+    if (number < low) return `is below the smallest value ${low}`;
+    return number > high ? `is above the largest value ${high}` : null;
+  };
 
 export const boolean: Check = (value) =>
   /^(true|false)$/i.test(value) ? null : 'is neither "true" nor "false"';

@@ -1,9 +1,6 @@
 /** Reasons for refusing names that Kafka knows, so that nobody searches for a typo. */
 const absent: readonly (readonly [pattern: RegExp, reason: string])[] = [
-  [
-    /^(log\.cleaner\.|delete\.retention\.ms$|(min|max)\.compaction\.|min\.cleanable)/,
-    "compaction is not available yet",
-  ],
+  [/^log\.cleaner\./, "compaction has one thread and sizes its buffers itself"],
   [/^compression\.(gzip|lz4|zstd)\.level$/, "batches are kept as their producer compressed them"],
   [/^(remote\.|local\.retention\.)/, "tiered storage is not available"],
   [/^(leader|follower)\.replication\.throttled/, "replication throttles are not available yet"],

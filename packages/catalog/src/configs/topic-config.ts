@@ -1,13 +1,27 @@
 import { ALL_BROKERS, type CatalogImage, ConfigResource } from "../image.ts";
 import type { BrokerConfig } from "./broker-config.ts";
 import { brokerConfigs } from "./broker-configs.ts";
-import { ConfigSource, type TopicConfigDefinition, integerOf, isTrue } from "./definition.ts";
+import {
+  ConfigSource,
+  type TopicConfigDefinition,
+  integerOf,
+  isTrue,
+  listItems,
+} from "./definition.ts";
 import { topicConfigs } from "./topic-configs.ts";
 
 /** The settings of one topic, typed. Times in milliseconds, sizes in bytes; "never" is 2^53 - 1. */
 export interface TopicConfig {
   /** The topic's name. */
   readonly topic: string;
+  /** Old records go: whole segments by age and size. */
+  readonly cleanupDelete: boolean;
+  /** Superseded records go: the newest of each key stays, and every record needs a key. */
+  readonly cleanupCompact: boolean;
+  readonly deleteRetentionMs: number;
+  readonly maxCompactionLagMs: number;
+  readonly minCleanableDirtyRatio: number;
+  readonly minCompactionLagMs: number;
   readonly fileDeleteDelayMs: number;
   readonly indexIntervalBytes: number;
   readonly durability: "fsync" | "page-cache";
@@ -103,8 +117,15 @@ export function resolveTopicConfig(
     return strongest === undefined ? (definition.fallback ?? "") : inTopicUnit(strongest);
   };
   const integer = (name: string): number => integerOf(value(name));
+  const policies = listItems(value("cleanup.policy"));
   return {
     topic,
+    cleanupDelete: policies.includes("delete"),
+    cleanupCompact: policies.includes("compact"),
+    deleteRetentionMs: integer("delete.retention.ms"),
+    maxCompactionLagMs: integer("max.compaction.lag.ms"),
+    minCleanableDirtyRatio: Number(value("min.cleanable.dirty.ratio")),
+    minCompactionLagMs: integer("min.compaction.lag.ms"),
     fileDeleteDelayMs: integer("file.delete.delay.ms"),
     indexIntervalBytes: integer("index.interval.bytes"),
     durability: value("mantou.durability") as TopicConfig["durability"],
@@ -128,7 +149,10 @@ export function resolveTopicConfig(
 export function logConfigOf(config: TopicConfig): TopicLogConfig {
   return {
     segmentBytes: config.segmentBytes,
-    segmentMs: config.segmentMs,
+    // A segment ends in time for its records to be compacted (KIP-354).
+    segmentMs: config.cleanupCompact
+      ? Math.min(config.segmentMs, config.maxCompactionLagMs)
+      : config.segmentMs,
     segmentJitterMs: config.segmentJitterMs,
     segmentIndexBytes: config.segmentIndexBytes,
     indexIntervalBytes: config.indexIntervalBytes,

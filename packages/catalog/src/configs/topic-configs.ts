@@ -1,10 +1,10 @@
+import { compactionTopicConfigs } from "./compaction-configs.ts";
 import {
   ConfigType,
   type Check,
   type TopicConfigDefinition,
   boolean,
   int,
-  listItems,
   long,
   oneOf,
   only,
@@ -14,14 +14,6 @@ const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** The largest 64-bit integer, in which Kafka writes "never". */
 const NEVER = "9223372036854775807";
-
-const cleanupPolicy: Check = (value) => {
-  const items = listItems(value);
-  if (items.includes("compact")) {
-    return "needs compaction, which this version does not have: use delete";
-  }
-  return items.length === 1 && items[0] === "delete" ? null : "is not delete";
-};
 
 const alwaysFsync = only(
   NEVER,
@@ -49,14 +41,7 @@ const same = (name: string): TopicConfigDefinition["synonyms"] => [{ name, scale
 
 /** The topic settings of reference section 8 that are in force, and ours. */
 const definitions: readonly TopicConfigDefinition[] = [
-  define(
-    "cleanup.policy",
-    ConfigType.LIST,
-    "delete",
-    cleanupPolicy,
-    same("log.cleanup.policy"),
-    "What happens to old records: delete drops whole segments by age and size.",
-  ),
+  ...compactionTopicConfigs,
   define(
     "compression.type",
     ConfigType.STRING,

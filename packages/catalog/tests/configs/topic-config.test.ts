@@ -19,6 +19,12 @@ describe("what governs a topic", () => {
   test("defaults are Kafka's", () => {
     expect(resolveTopicConfig(newImage(), configOf(), "t")).toEqual({
       topic: "t",
+      cleanupDelete: true,
+      cleanupCompact: false,
+      deleteRetentionMs: 86_400_000,
+      maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
+      minCleanableDirtyRatio: 0.5,
+      minCompactionLagMs: 0,
       fileDeleteDelayMs: 60_000,
       indexIntervalBytes: 4096,
       durability: "fsync",
