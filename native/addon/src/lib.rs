@@ -15,6 +15,8 @@ mod layout;
 mod layout_check;
 mod lifetime;
 mod objects;
+#[cfg(old_glibc)]
+mod old_glibc;
 mod outbox;
 mod panic;
 mod pins;
