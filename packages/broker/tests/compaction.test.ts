@@ -1,13 +1,20 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "@mantou/client";
 import { type Io, MemoryDisk, addonVersion, openNativeIo, openPortableIo } from "@mantou/io";
-import { ErrorCode, encodeBatch, produceApi } from "@mantou/protocol";
+import {
+  ErrorCode,
+  encodeBatch,
+  findCoordinatorApi,
+  initProducerIdApi,
+  produceApi,
+} from "@mantou/protocol";
 import { type InProcessBroker, startInProcess } from "./in-process-broker.ts";
 
 const WAIT_MS = 30_000;
+setDefaultTimeout(2 * WAIT_MS);
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
@@ -210,4 +217,80 @@ test("nothing is compacted while it is off, below the ratio, or too young", asyn
   expect(await consume(connected, "tidy", 4)).toHaveLength(4);
   expect(logs.stats().cleaner.runsTotal).toBe(1);
   connected.abort();
+});
+
+test("the coordinators' own topics are compacted, and read again after a restart", async () => {
+  const { settings, openIo } = machine(false);
+  const own = {
+    ...settings,
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+  };
+  let broker = await startInProcess(own, openIo);
+  let connected = await client(broker);
+  await connected.admin.createTopic({ name: "t", partitions: 2 });
+  const commit = (offset: number): Promise<void> =>
+    connected.groups.commit("readers", [
+      { topic: "t", partition: 0, offset },
+      { topic: "t", partition: 1, offset: offset * 2 },
+    ]);
+  const initialize = async (): Promise<number> => {
+    const connection = await broker.connect();
+    for (;;) {
+      // Whoever asks for the coordinator has its topic created.
+      await connection.send(findCoordinatorApi, 4, { keyType: 1, coordinatorKeys: ["writer"] });
+      const answer = await connection.send(initProducerIdApi, 4, {
+        transactionalId: "writer",
+        transactionTimeoutMs: 60_000,
+        producerId: -1,
+        producerEpoch: -1,
+      });
+      if (answer.errorCode === ErrorCode.NONE) {
+        connection.close();
+        return answer.producerEpoch;
+      }
+      await Bun.sleep(10);
+    }
+  };
+  await commit(1);
+  await initialize();
+  const topics = ["__consumer_offsets", "__transaction_state"];
+  const set = { "segment.ms": "1", "min.cleanable.dirty.ratio": "0" };
+  for (const name of topics) {
+    const configs = await connected.admin.describeConfigs({ type: "topic", name });
+    expect(configs.find((entry) => entry.name === "cleanup.policy")?.value).toBe("compact");
+    await connected.admin.alterConfigs({ type: "topic", name }, { set });
+  }
+  const epochs: number[] = [];
+  for (let round = 2; round <= 12; round += 1) {
+    await commit(round);
+    epochs.push(await initialize());
+    // A segment ends when a record of a later millisecond comes.
+    await Bun.sleep(3);
+  }
+  const cleaned = (topic: string): boolean =>
+    broker.log.some((line) => {
+      const runs = line.startsWith("info log_cleaned") && line.includes(`"topic":"${topic}"`);
+      return runs && !line.includes('"recordsRemoved":0');
+    });
+  for (const topic of topics) await until(`${topic} to be cleaned`, () => cleaned(topic));
+  connected.abort();
+  await broker[Symbol.asyncDispose]();
+  expect(broker.log.filter((line) => line.includes("fatal"))).toEqual([]);
+
+  broker = await startInProcess(own, openIo);
+  connected = await client(broker);
+  let committed: readonly { partition: number; offset: number }[] = [];
+  await until("the offsets", async () => {
+    committed = await connected.groups.offsets("readers").catch(() => []);
+    return committed.length > 0;
+  });
+  const offsets = committed.map(({ partition, offset }) => [partition, offset]).sort();
+  expect(offsets).toEqual([
+    [0, 12],
+    [1, 24],
+  ]);
+  expect(await initialize()).toBe((epochs.at(-1) as number) + 1);
+  connected.abort();
+  await broker[Symbol.asyncDispose]();
 });
