@@ -154,6 +154,10 @@ export class TransactionClient {
   async commitOffset(groupId: string, topic: string, partition: number, offset: number) {
     const { connection, producerEpoch, producerId, transactionalId } = this;
     const ids = { transactionalId, producerId, producerEpoch, groupId };
+    await patiently(
+      () => connection.send(findCoordinatorApi, 4, { keyType: 0, coordinatorKeys: [groupId] }),
+      (found) => found.coordinators[0]?.errorCode ?? -1,
+    );
     if (this.flow === "old") {
       const added = await patiently(
         () => connection.send(addOffsetsToTxnApi, 3, ids),
