@@ -1,5 +1,4 @@
 import type { BrokerConfig, CatalogImage, InternalTopicConfig, NewTopic } from "@mantou/catalog";
-import { topicConfigs } from "@mantou/catalog";
 import { ErrorCode } from "@mantou/protocol";
 import type { Ambient } from "../ambient.ts";
 import { metadataFailure } from "../drivers/metadata.ts";
@@ -73,7 +72,7 @@ function newTopic(
 ): NewTopic {
   const replicas = Math.max(1, Math.min(replicationFactor, aliveBrokers));
   const configs = [
-    ...keepsLastOfEachKey(),
+    { name: "cleanup.policy", value: "compact" },
     { name: "compression.type", value: "producer" },
     { name: "segment.bytes", value: String(segmentBytes) },
   ];
@@ -82,14 +81,4 @@ function newTopic(
     configs.push({ name: "min.insync.replicas", value });
   }
   return { name, numPartitions: partitions, replicationFactor: replicas, assignments: [], configs };
-}
-
-/** Compacted; where this version cannot compact, nothing may ever be deleted. */
-function keepsLastOfEachKey(): { readonly name: string; readonly value: string }[] {
-  const canCompact = topicConfigs.get("cleanup.policy")?.check("compact") === null;
-  if (canCompact) return [{ name: "cleanup.policy", value: "compact" }];
-  return [
-    { name: "retention.ms", value: "-1" },
-    { name: "retention.bytes", value: "-1" },
-  ];
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ZERO_UUID } from "@mantou/base";
+import { ConfigResource } from "@mantou/catalog";
 import { MemoryDisk, openPortableIo } from "@mantou/io";
 import {
   ErrorCode,
@@ -228,6 +229,12 @@ describe("what groups rest on", () => {
     const { topics } = await connection.it.send(metadataApi, 12, asked);
     expect(topics[0]?.isInternal).toBe(true);
     expect(topics[0]?.partitions.length).toBe(50);
+    const settingsOf = broker.broker.image.settingsOf(ConfigResource.TOPIC, "__consumer_offsets");
+    expect(Object.fromEntries(settingsOf)).toEqual({
+      "cleanup.policy": "compact",
+      "compression.type": "producer",
+      "segment.bytes": "104857600",
+    });
     expect(await readOffsets(broker)).toBe(1);
     const records = encodeBatch([{ key: Uint8Array.of(1), value: Uint8Array.of(1) }]);
     const refused = await connection.it.send(produceApi, 9, {
