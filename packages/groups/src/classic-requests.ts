@@ -31,6 +31,8 @@ export function joinGroup(scope: Scope, ticket: number | null, command: JoinGrou
   const group = scope.groups.get(request.groupId);
   if (group?.type !== "consumer") return joinClassicGroup(scope, group, ticket, command);
   if (!consumerDoor.isEmpty(group)) return consumerDoor.join(scope, group, ticket, command);
+  // An empty group knows no member, and stays as it is when somebody thinks that it does.
+  if (request.memberId !== "") return refuse(ErrorCode.UNKNOWN_MEMBER_ID);
   // An empty group changes its protocol with whoever comes next, and keeps its offsets.
   scope.write(forgetGroup(scope, group));
   return joinClassicGroup(scope, undefined, ticket, command);
