@@ -225,7 +225,9 @@ export function leaveAsClassic(
   return { errorCode: members[0]?.errorCode ?? ErrorCode.NONE };
 }
 
-/** An administrator names a static member of either protocol by its instance id alone. */
+/**
+ * An administrator takes out members of either protocol, a static one by its instance id alone.
+ */
 function checkLeaver(
   group: ConsumerGroup,
   gone: Set<string>,
@@ -235,10 +237,7 @@ function checkLeaver(
   const member = instanceId === null ? group.member(memberId) : group.staticMember(instanceId);
   if (member === undefined || gone.has(member.memberId)) return ErrorCode.UNKNOWN_MEMBER_ID;
   const isByInstance = instanceId !== null && memberId === "";
-  if (!isByInstance) {
-    if (member.memberId !== memberId) return ErrorCode.FENCED_INSTANCE_ID;
-    if (member.metadata.classic === null) return ErrorCode.UNKNOWN_MEMBER_ID;
-  }
+  if (!isByInstance && member.memberId !== memberId) return ErrorCode.FENCED_INSTANCE_ID;
   gone.add(member.memberId);
   return ErrorCode.NONE;
 }

@@ -3,6 +3,7 @@ import type { Assignment } from "../assignors/index.ts";
 import type { Replies } from "../commands.ts";
 import type { Scope } from "../scope.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
+import { union } from "./partitions.ts";
 import { assignorName } from "./target.ts";
 
 type Described = Replies["consumerGroupDescribe"];
@@ -10,7 +11,10 @@ type Described = Replies["consumerGroupDescribe"];
 const CLASSIC_MEMBER = 0;
 const CONSUMER_MEMBER = 1;
 
-/** ConsumerGroupDescribe of one group. Topics that are gone are left out. */
+/**
+ * ConsumerGroupDescribe of one group. What a member has yet to give up it still has. Topics that
+ * are gone are left out.
+ */
 export function describeConsumerGroup(scope: Scope, group: ConsumerGroup): Described {
   return {
     errorCode: ErrorCode.NONE,
@@ -27,8 +31,8 @@ export function describeConsumerGroup(scope: Scope, group: ConsumerGroup): Descr
       clientId: metadata.clientId,
       clientHost: metadata.clientHost,
       subscribedTopicNames: [...metadata.subscribedNames],
-      subscribedTopicRegex: metadata.subscribedRegex === "" ? null : metadata.subscribedRegex,
-      assignment: named(scope, current.assigned),
+      subscribedTopicRegex: metadata.subscribedRegex,
+      assignment: named(scope, union(current.assigned, current.revoking)),
       targetAssignment: named(scope, group.targetOf(memberId)),
       memberType: metadata.classic === null ? CONSUMER_MEMBER : CLASSIC_MEMBER,
     })),

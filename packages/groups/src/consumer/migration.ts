@@ -190,6 +190,8 @@ export function downgradeIfDue(
   leaving: readonly string[],
 ): boolean {
   const { group } = journal;
+  // Where one process took the place of another and all have what they shall have, no round.
+  const rebalances = leaving.length > 0 || group.state() !== "Stable";
   const gone = new Set(leaving);
   const staying = [...group.members.values()].filter(({ memberId }) => !gone.has(memberId));
   const { migrationPolicy } = scope.settings.consumer;
@@ -216,11 +218,11 @@ export function downgradeIfDue(
       rebalanceTimeoutMs: metadata.rebalanceTimeoutMs,
       sessionTimeoutMs: metadata.classic?.sessionTimeoutMs ?? 0,
       protocols: [...(metadata.classic?.protocols ?? [])],
-      // What it holds, not what it was to hold: a round follows, and should the group turn again
-      // before it ends, nobody else may be given what this member still reads.
+      // What it holds, not what it was to hold: should the group turn again before the round that
+      // follows has ended, nobody else may be given what this member still reads.
       assignment: encodeAssignment(scope, metadata, union(current.assigned, current.revoking)),
     })),
   };
-  foundClassicGroup(scope, founded, journal.take(), true);
+  foundClassicGroup(scope, founded, journal.take(), rebalances);
   return true;
 }
