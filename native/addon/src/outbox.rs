@@ -134,12 +134,41 @@ impl Outbox {
 
 impl EventSink for Outbox {
     fn event(&self, event: Event) {
-        self.items().push_back(Item::Event(event));
+        let mut items = self.items();
+        if !merge(&mut items, &event) {
+            items.push_back(Item::Event(event));
+        }
     }
 
     fn burst_end(&self) {
         self.ring();
     }
+}
+
+/// Events that are looked through for one that a later one makes superfluous.
+const MERGED_AMONG: usize = 64;
+
+/// Whether a log's new end went into an event that tells its earlier one and is not read yet.
+/// Only ends are passed over on the way there: what else is told keeps its place among them.
+fn merge(items: &mut VecDeque<Item>, news: &Event) -> bool {
+    let (log, end, is_durable) = match *news {
+        Event::Written { log, end_offset } => (log, end_offset, false),
+        Event::Durable { log, end_offset } => (log, end_offset, true),
+        _ => return false,
+    };
+    for item in items.iter_mut().rev().take(MERGED_AMONG) {
+        let (told, told_end, told_durable) = match item {
+            Item::Event(Event::Written { log, end_offset }) => (*log, end_offset, false),
+            Item::Event(Event::Durable { log, end_offset }) => (*log, end_offset, true),
+            _ => return false,
+        };
+        if told == log && told_durable == is_durable {
+            // A flush from before a log was left to the page cache may end after later writes.
+            *told_end = end.max(*told_end);
+            return true;
+        }
+    }
+    false
 }
 
 /// What a person should read of an event.
