@@ -61,13 +61,9 @@ export class ToyCoordinator {
 
   private constructor(
     readonly disk: MemoryDisk,
-    arenaBytes?: number,
+    arenaBytes: number,
   ) {
-    this.io = openPortableIo({
-      disk,
-      scheduler: this.steps,
-      ...(arenaBytes === undefined ? {} : { arenaBytes }),
-    });
+    this.io = openPortableIo({ disk, scheduler: this.steps, arenaBytes });
     const ambient: Ambient = {
       ...testAmbient(this.log),
       clock: { wallMs: () => millis(5000 + this.nowMs), monotonicMs: () => this.nowMs },
@@ -99,7 +95,7 @@ export class ToyCoordinator {
     });
   }
 
-  static async open(disk = new MemoryDisk(), arenaBytes?: number): Promise<ToyCoordinator> {
+  static async open(disk = new MemoryDisk(), arenaBytes = 1 << 22): Promise<ToyCoordinator> {
     const toy = new ToyCoordinator(disk, arenaBytes);
     await toy.settle(
       toy.io.logs.open({
