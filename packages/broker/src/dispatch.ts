@@ -133,7 +133,14 @@ export class Dispatch {
         answers.close(call);
         return;
       case "waits":
-        outcome.start((response) => answers.send(call, entry.api, response));
+        outcome.start((response) => {
+          try {
+            answers.send(call, entry.api, response);
+          } catch (error) {
+            // Whoever answers is in the middle of other requests' work.
+            this.answerFailure(entry, call, request, frame, error);
+          }
+        });
         return;
       case "later":
         outcome.response

@@ -34,6 +34,8 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
   /** Shards whose log has records that are not committed. */
   private uncommitted: Slot[] = [];
   private running = 0;
+  /** What was read since the last line was logged. */
+  private round = { shards: 0, records: 0, bytes: 0, startMs: 0 };
   private readonly retries = new Set<() => void>();
   private stopped = false;
 
@@ -86,11 +88,15 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
       const slot = this.queue.shift();
       if (slot === undefined) return;
       if (slot.state !== "loading") continue;
+      if (this.running === 0 && this.round.shards === 0) {
+        this.round.startMs = this.parts.ambient.clock.monotonicMs();
+      }
       this.running += 1;
       this.load(slot).then(
         () => {
           this.running -= 1;
           this.next();
+          if (this.running === 0) this.logRound();
         },
         (error: unknown) => this.parts.ambient.fatal("a coordinator cannot be loaded", error),
       );
@@ -99,22 +105,32 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
 
   private async load(slot: Slot): Promise<void> {
     const { ambient, topic } = this.parts;
-    const where = { topic, partition: slot.partition };
-    const startMs = ambient.clock.monotonicMs();
     const isWanted = (): boolean => slot.state === "loading" && !this.stopped;
     try {
       const shard = this.parts.newShard(slot);
       const loaded = await loadShard({ ...this.parts, isWanted }, slot.logId, shard);
       if (!isWanted()) return;
       this.parts.loaded(slot, shard);
-      const tookMs = Math.round(ambient.clock.monotonicMs() - startMs);
-      ambient.logger.info("coordinator_loaded", { ...where, ...loaded, tookMs });
+      this.round.shards += 1;
+      this.round.records += loaded.records;
+      this.round.bytes += loaded.bytes;
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       if (!isWanted()) return;
       const reason = error instanceof Error ? error.message : String(error);
-      ambient.logger.error("coordinator_load_failed", { ...where, reason });
+      const { partition } = slot;
+      ambient.logger.error("coordinator_load_failed", { topic, partition, reason });
       this.parts.failed(slot);
     }
+  }
+
+  /** One line for all that was loaded in one go: a start loads every partition. */
+  private logRound(): void {
+    const { ambient, topic } = this.parts;
+    const { startMs, ...read } = this.round;
+    if (read.shards === 0) return;
+    this.round = { shards: 0, records: 0, bytes: 0, startMs: 0 };
+    const tookMs = Math.round(ambient.clock.monotonicMs() - startMs);
+    ambient.logger.info("coordinators_loaded", { topic, ...read, tookMs });
   }
 }
