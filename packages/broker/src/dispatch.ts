@@ -209,9 +209,9 @@ export class Dispatch {
   }
 }
 
-function newCall(frame: Frame, clientId: string, arrivedMs?: number): Call {
+function newCall(frame: Frame, clientId: string, arrivedMs = -1): Call {
   return {
-    ...(arrivedMs === undefined ? {} : { arrivedMs }),
+    arrivedMs,
     connection: frame.connection,
     generation: frame.generation,
     sequence: frame.sequence,

@@ -20,7 +20,7 @@ export interface Call {
   /** Empty when the client sent none. */
   readonly clientId: string;
   readonly listenerId: number;
-  /** When the tick that took it began, in monotonic milliseconds; absent: not measured. */
+  /** When the tick that took it began, in monotonic milliseconds; absent or -1: not measured. */
   readonly arrivedMs?: number;
 }
 

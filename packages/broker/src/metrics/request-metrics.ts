@@ -56,10 +56,11 @@ export class RequestMetrics {
   answer(call: Call, api: AnyApi, response: unknown): void {
     const entry = this.entryOf(api);
     entry.walk(response, entry.count);
-    if (call.arrivedMs === undefined) return;
+    const { arrivedMs = -1 } = call;
+    if (arrivedMs < 0) return;
     const at = this.answered++;
     this.answeredKeys[at] = api.key;
-    this.answeredSinceMs[at] = call.arrivedMs;
+    this.answeredSinceMs[at] = arrivedMs;
   }
 
   /** A tick, or what a promise has answered outside of one, is over. */
