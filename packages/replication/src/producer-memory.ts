@@ -1,5 +1,5 @@
 import { type LogId, assert } from "@mantou/base";
-import { LogTransactions } from "./log-transactions.ts";
+import type { LogTransactions } from "./log-transactions.ts";
 import { NONE, ProducerColumns } from "./producer-columns.ts";
 
 export interface ProducerLimits {

@@ -26,7 +26,7 @@ const hex = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toStr
 
 test("key and value are Kafka's, byte by byte, in both versions", () => {
   const old = encodeTransaction(one(), 0);
-  expect(hex(old.key)).toBe("0000" + "0002" + "6964");
+  expect(hex(old.key)).toBe("000000026964");
   expect(hex(old.value)).toBe(
     "0000" + // version
       "0000000000000102" + // producer id
@@ -34,8 +34,8 @@ test("key and value are Kafka's, byte by byte, in both versions", () => {
       "0000ea60" + // timeout
       "01" + // Ongoing
       "00000001" + // one topic
-      ("0001" + "74") +
-      ("00000001" + "00000001") +
+      "000174" +
+      "0000000100000001" +
       "0000000000000006" + // last update
       "0000000000000005", // start
   );
@@ -47,14 +47,14 @@ test("key and value are Kafka's, byte by byte, in both versions", () => {
       "0000ea60" +
       "01" +
       "02" +
-      ("02" + "74") +
-      ("02" + "00000001" + "00") +
+      "0274" +
+      "020000000100" +
       "0000000000000006" +
       "0000000000000005" +
       "03" + // three tagged fields
-      ("00" + "08" + "0000000000000007") + // previous producer id
-      ("01" + "08" + "0000000000000008") + // next producer id
-      ("02" + "02" + "0002"), // client transaction version
+      "00080000000000000007" + // previous producer id
+      "01080000000000000008" + // next producer id
+      "02020002", // client transaction version
   );
 });
 
