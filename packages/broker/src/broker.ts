@@ -134,6 +134,7 @@ export class Broker implements BrokerContext {
     this.watch = new BrokerWatch({
       io,
       clock: ambient.clock,
+      timers: ambient.timers,
       config: started,
       counters: this.counters,
       partitions,
@@ -197,7 +198,7 @@ export class Broker implements BrokerContext {
   }
 
   /** What /metrics tells; every partition is looked at. */
-  figures(): BrokerFigures {
+  figures(): Promise<BrokerFigures> {
     return this.watch.figures();
   }
 

@@ -8,7 +8,7 @@ export interface AdminAnswers {
   /** Why clients are not served as they should be, or null. */
   readonly unreadiness: () => string | null;
   /** The metrics as text. */
-  readonly metrics: () => string;
+  readonly metrics: () => Promise<string>;
   readonly metricsContentType: string;
 }
 
@@ -57,7 +57,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this machine does not have that address",
 };
 
-function answer(request: Request, answers: AdminAnswers): Response {
+async function answer(request: Request, answers: AdminAnswers): Promise<Response> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return text("only GET is answered here\n", 405);
   }
@@ -70,7 +70,7 @@ function answer(request: Request, answers: AdminAnswers): Response {
       return reason === null ? text("ready\n") : text(`${reason}\n`, 503);
     }
     case "/metrics":
-      return text(answers.metrics(), 200, answers.metricsContentType);
+      return text(await answers.metrics(), 200, answers.metricsContentType);
     case "/":
       return text(PATHS);
     default:

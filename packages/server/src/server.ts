@@ -104,7 +104,8 @@ function openAdmin(
   try {
     return openAdminListener(asked, {
       unreadiness: () => broker.unreadiness,
-      metrics: () => exposeMetrics({ broker: broker.figures(), process: watch.figures() }),
+      metrics: async () =>
+        exposeMetrics({ broker: await broker.figures(), process: watch.figures() }),
       metricsContentType: METRICS_CONTENT_TYPE,
     });
   } catch (error) {

@@ -3,6 +3,7 @@ import type { BrokerConfig } from "@mantou/catalog";
 import type { Io } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Coordination } from "../coordinators/coordination.ts";
+import type { Timers } from "../ambient.ts";
 import type { BrokerCounters } from "../counters.ts";
 import type { LogFailures } from "../drivers/log-failures.ts";
 import type { Partitions } from "../drivers/partitions.ts";
@@ -16,6 +17,7 @@ import { RequestMetrics } from "./request-metrics.ts";
 export interface WatchParts {
   readonly io: Io;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly config: BrokerConfig;
   readonly counters: BrokerCounters;
   readonly partitions: PartitionTable;
@@ -81,15 +83,16 @@ export class BrokerWatch {
     return "the data directory refuses records: its volume is full";
   }
 
-  figures(): BrokerFigures {
+  async figures(): Promise<BrokerFigures> {
     const { config, counters, io, partitions } = this.parts;
     const hosted = this.parts.hosted();
-    const seen = lookAtPartitions({
+    const seen = await lookAtPartitions({
       partitions,
       logs: io.logs,
       openLogIds: () => hosted.openLogIds(),
       topicOf: (logId: LogId) => hosted.describe(logId)?.topic ?? "",
       topicsMax: config.metricsTopicsMax,
+      pause: () => new Promise((resolve) => void this.parts.timers.after(0, resolve)),
     });
     return {
       phase: this.phase,

@@ -380,7 +380,7 @@ describe("what groups rest on", () => {
     const member = await join(connection.it, "g");
     await commit(connection.it, "g", "t", 1, member);
     await commit(connection.it, "lone", "t", 1);
-    const { coordinators, groups } = broker.broker.figures();
+    const { coordinators, groups } = await broker.broker.figures();
     expect(groups).toEqual({ groups: 2, offsets: 2 });
     const [figures] = coordinators.filter(({ topic }) => topic === "__consumer_offsets");
     expect(figures).toMatchObject({ active: 2, loading: 0, waiting: 0 });

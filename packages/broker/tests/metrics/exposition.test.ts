@@ -54,7 +54,7 @@ test("a broker tells what it did", async () => {
     includeClusterAuthorizedOperations: false,
     includeTopicAuthorizedOperations: false,
   });
-  const text = exposeMetrics({ broker: broker.figures(), process });
+  const text = exposeMetrics({ broker: await broker.figures(), process });
   const samples = samplesOf(text);
   expect(samples.get('mantou_requests_total{api="CreateTopics"}')).toBe(1);
   expect(samples.get('mantou_request_duration_seconds_count{api="CreateTopics"}')).toBe(1);
@@ -77,7 +77,7 @@ test("a broker tells what it did", async () => {
 
 test("every histogram is cumulative and ends in +Inf", async () => {
   await using running = await startInProcess();
-  const text = exposeMetrics({ broker: running.broker.figures(), process });
+  const text = exposeMetrics({ broker: await running.broker.figures(), process });
   let before = -1;
   let series = "";
   for (const line of text.split("\n")) {
@@ -98,7 +98,7 @@ test("every histogram is cumulative and ends in +Inf", async () => {
 
 test("without request metrics the rest is still there", async () => {
   await using running = await startInProcess({ "mantou.metrics.enable": "false" });
-  const text = exposeMetrics({ broker: running.broker.figures(), process: null });
+  const text = exposeMetrics({ broker: await running.broker.figures(), process: null });
   expect(text).not.toContain("mantou_requests_total");
   expect(text).toContain("mantou_connections 0");
 });

@@ -23,11 +23,11 @@ test("clients are served between start and stop, and while there is room on the 
   const io = openPortableIo();
   const broker = new Broker(io, config.value, testAmbient([]));
   expect(broker.unreadiness).toStartWith("starting");
-  expect(broker.figures().store).toBeNull();
+  expect((await broker.figures()).store).toBeNull();
   await broker.start();
   expect(broker.unreadiness).toBeNull();
-  expect(broker.figures()).toMatchObject({ phase: "serving", acceptsAppends: true });
-  const { totalMs, clean } = broker.figures().start;
+  expect(await broker.figures()).toMatchObject({ phase: "serving", acceptsAppends: true });
+  const { totalMs, clean } = (await broker.figures()).start;
   expect([clean, totalMs !== null && totalMs >= 0]).toEqual([true, true]);
 
   io.disk.resize(1);
