@@ -24,6 +24,8 @@ export type GroupEffects = CoordinatorEffects<GroupCommand, GroupReply, GroupReq
 type GroupTimerChange = TimerChange<GroupCommand>;
 
 const NOTHING: readonly never[] = [];
+/** With its uuid, such a prefix fits a string of the protocol in any alphabet. */
+const MEMBER_ID_PREFIX_MAX = 1_000;
 /** What a record takes in a batch beside its key and value, at most. */
 const RECORD_COST_BYTES = 32;
 
@@ -45,6 +47,14 @@ export class Scope {
 
   get settings(): GroupContext["settings"] {
     return this.context.settings;
+  }
+
+  /** What an operator counts, since the shard was loaded. */
+  readonly counts = { rebalances: 0, commits: 0, expirations: 0 };
+
+  /** A member id of a classic group; clients may call themselves anything, at any length. */
+  newMemberId(prefix: string): string {
+    return this.context.newMemberId(prefix.slice(0, MEMBER_ID_PREFIX_MAX));
   }
 
   /** Records of one step that belong together: they are one batch. */

@@ -46,6 +46,11 @@ export class GroupShard implements CoordinatorShard<GroupCommand, GroupReply, Gr
     return this.scope.offsets.size;
   }
 
+  /** Rounds that were completed, committed and expired offsets, since the shard was loaded. */
+  get counts(): Readonly<Scope["counts"]> {
+    return this.scope.counts;
+  }
+
   replay(record: CoordinatorRecord, batch: ReplayedBatch): void {
     replayRecord(this.scope, record, batch);
   }

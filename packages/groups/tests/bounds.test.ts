@@ -159,6 +159,16 @@ describe("bad input", () => {
     host.shard.checkInvariants();
   });
 
+  test("a client's name of any length", () => {
+    const host = bounded({});
+    const { errorCode, memberId } = host.call(join("g", { clientId: "字".repeat(10_000) }));
+    expect(errorCode).toBe(0);
+    expect(Buffer.byteLength(memberId)).toBeLessThan(0x7fff);
+    expect(host.call(sync("g", memberId, 1)).errorCode).toBe(0);
+    host.crash();
+    expect(host.call(heartbeat("g", memberId, 1)).errorCode).toBe(0);
+  });
+
   test("ids that look like each other's timers", () => {
     const host = bounded({});
     host.call(join("a b", { clientId: "c" }));

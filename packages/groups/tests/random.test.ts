@@ -3,7 +3,7 @@ import { RandomWorld } from "./random-world.ts";
 
 // MANTOU_SEED repeats one run; MANTOU_LONG=1 makes many more.
 const only = process.env["MANTOU_SEED"];
-const runs = process.env["MANTOU_LONG"] === "1" ? 2_000 : 60;
+const runs = process.env["MANTOU_LONG"] === "1" ? 2_000 : 40;
 const STEPS = 1_500;
 const first = only === undefined ? 1 : Number(only);
 

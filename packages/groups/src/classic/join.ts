@@ -92,7 +92,7 @@ function hasRoom(scope: Scope, group: ClassicGroup, joining: Joining): boolean {
 function joinAsNew(scope: Scope, group: ClassicGroup, joining: Joining): void {
   const { request, clientId, version } = joining.command;
   const instance = request.groupInstanceId;
-  const memberId = scope.context.newMemberId(instance ?? clientId);
+  const memberId = scope.newMemberId(instance ?? clientId);
   const holder = instance === null ? undefined : group.memberIdOf(instance);
   if (holder !== undefined) {
     replaceStaticMember(scope, group, holder, memberId, joining);

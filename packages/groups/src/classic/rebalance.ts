@@ -112,6 +112,7 @@ function completeJoin(scope: Scope, group: ClassicGroup): void {
     return;
   }
   group.beginGeneration(scope.now.wallMs);
+  scope.counts.rebalances++;
   if (group.state === "Empty") {
     writeGroup(scope, group);
     dropIfForgettable(scope, group);

@@ -48,7 +48,7 @@ export function joinAsClassic(scope: Scope, group: ConsumerGroup, command: JoinG
   }
   const isUnknown = request.memberId === "";
   const prefix = request.groupInstanceId ?? command.clientId;
-  const memberId = isUnknown ? scope.context.newMemberId(prefix) : request.memberId;
+  const memberId = isUnknown ? scope.newMemberId(prefix) : request.memberId;
   if (isUnknown && request.groupInstanceId === null && version >= MEMBER_ID_REQUIRED_SINCE) {
     return refused(ErrorCode.MEMBER_ID_REQUIRED, memberId);
   }

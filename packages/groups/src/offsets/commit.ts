@@ -101,6 +101,7 @@ function commitAll(scope: Scope, commit: Commit): TopicAnswer[] {
       ? null
       : { producerId: commit.producerId, producerEpoch: commit.producerEpoch };
   scope.writeApart(records, transaction);
+  scope.counts.commits += records.length;
   const group = scope.groups.get(commit.groupId);
   if (group !== undefined) dropIfForgettable(scope, group);
   return answers;
@@ -109,6 +110,8 @@ function commitAll(scope: Scope, commit: Commit): TopicAnswer[] {
 /** Whether the group takes commits of this committer. Makes a simple group where there is none. */
 function admit(scope: Scope, commit: Commit): ErrorCode {
   const { committer, groupId } = commit;
+  // Lone consumers of old commit without a group's name; transactions do not.
+  if (groupId === "" && committer.isTransactional) return ErrorCode.INVALID_GROUP_ID;
   const group = scope.groups.get(groupId);
   if (group === undefined) {
     if (committer.generationId >= 0) {

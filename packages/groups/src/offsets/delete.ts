@@ -14,6 +14,7 @@ export function offsetDelete(scope: Scope, ticket: number | null, command: Offse
 }
 
 function deleteFor(scope: Scope, { request }: OffsetDelete): Replies["offsetDelete"] {
+  if (request.groupId === "") return { errorCode: ErrorCode.INVALID_GROUP_ID, topics: [] };
   const group = scope.groups.get(request.groupId);
   if (group === undefined) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, topics: [] };
   // Nobody can tell what the members of a foreign protocol are reading.
@@ -45,8 +46,7 @@ function deleteOne(
     records.push(offsetTombstone(group.groupId, topic, partition));
     return ErrorCode.NONE;
   }
-  const count = scope.context.topics.partitionCount(topic);
-  const exists = partition >= 0 && partition < count;
+  const exists = scope.context.topics.exists(topic);
   return exists ? ErrorCode.NONE : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 

@@ -56,6 +56,7 @@ function expireGroup(scope: Scope, group: Group): void {
       return;
     }
     scope.offsets.remove(groupId, topic, partition);
+    scope.counts.expirations++;
     records.push(offsetTombstone(groupId, topic, partition));
   });
   if (isAllGone && hasNoMembers(group) && !scope.offsets.hasOpenTransaction(groupId)) {
