@@ -27,7 +27,8 @@ export function handleTxnOffsetCommit(
   if (transactionalId === "") return answer(refuse(ErrorCode.INVALID_REQUEST));
   if (groupId === "") return answer(refuse(ErrorCode.INVALID_GROUP_ID));
   const offsets = broker.image.topicByName(CONSUMER_OFFSETS);
-  if (offsets === undefined) return answer(refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE));
+  // A full disk keeps what is left for deletes and metadata.
+  if (offsets === undefined || !broker.acceptsAppends) return answer(refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE));
   const partition = coordinatorPartition(groupId, offsets.partitionCount);
   const { version } = call;
   return waits((respond) => {
