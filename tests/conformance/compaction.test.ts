@@ -102,7 +102,7 @@ test("the newest record of each key is left, where it was", () => {
       return line(offset, `key ${key}`, key === 7 ? null : `round ${ROUNDS - 1} `.repeat(20));
     });
     expected.push(line(ROUNDS * KEYS, "last", "x"));
-    expect([codec, left.get(codec)]).toEqual([codec, expected]);
+    expect(left.get(codec) ?? []).toEqual(expected);
   }
 });
 
