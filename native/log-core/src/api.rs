@@ -138,6 +138,8 @@ pub struct StoreStats {
     pub flushes_total: u64,
     pub files_open: u64,
     pub free_bytes: u64,
+    /// Size of the volume.
+    pub total_bytes: u64,
     /// From the hand-over of batches until they are in the page cache, per pass of the writer.
     pub append_micros: HistogramCounts,
     /// From the start of a group's flush until all of it is durable.

@@ -41,6 +41,7 @@ pub struct Space {
     free_bytes_min: u64,
     low: AtomicBool,
     free_bytes: AtomicU64,
+    total_bytes: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -67,6 +68,7 @@ impl Space {
             free_bytes_min,
             low: AtomicBool::new(false),
             free_bytes: AtomicU64::new(0),
+            total_bytes: AtomicU64::new(0),
             state: Mutex::new(State {
                 checked: None,
                 written_since: 0,
@@ -82,6 +84,11 @@ impl Space {
 
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Size of the volume.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
     }
 
     pub fn is_low(&self) -> bool {
@@ -118,10 +125,13 @@ impl Space {
     }
 
     fn ask(&self, state: &mut State) -> io::Result<u64> {
-        let free = self.vfs.volume(&self.directory)?.free_bytes;
+        let volume = self.vfs.volume(&self.directory)?;
+        let free = volume.free_bytes;
         state.checked = Some(Instant::now());
         state.written_since = 0;
         self.free_bytes.store(free, Ordering::Relaxed);
+        self.total_bytes
+            .store(volume.total_bytes, Ordering::Relaxed);
         Ok(free)
     }
 

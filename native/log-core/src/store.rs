@@ -159,6 +159,7 @@ impl Store {
             flushes_total: totals.flushes.load(Ordering::Relaxed),
             files_open: self.core.files.len() as u64,
             free_bytes: self.core.space.free_bytes(),
+            total_bytes: self.core.space.total_bytes(),
             append_micros: totals.append_micros.read(),
             flush_micros: totals.flush_micros.read(),
             group_batches: totals.group_batches.read(),

@@ -260,6 +260,8 @@ export interface StoreStats {
   readonly flushesTotal: number;
   readonly filesOpen: number;
   readonly freeBytes: number;
+  /** Size of the volume. */
+  readonly totalBytes: number;
   /** Microseconds from `append` until a pass of batches is in the page cache, by its oldest. */
   readonly appendMicros: Log2Histogram;
   /** Microseconds from the start of a group's flush until all of it is durable. */

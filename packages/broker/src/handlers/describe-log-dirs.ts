@@ -34,6 +34,7 @@ export function handleDescribeLogDirs(
       isFutureKey: false,
     });
   }
+  const volume = broker.logs.stats();
   return answer({
     throttleTimeMs: 0,
     errorCode: ErrorCode.NONE,
@@ -42,8 +43,8 @@ export function handleDescribeLogDirs(
         errorCode: ErrorCode.NONE,
         logDir: broker.config.logDir,
         topics: [...byTopic.values()],
-        totalBytes: -1,
-        usableBytes: broker.logs.stats().freeBytes,
+        totalBytes: volume.totalBytes,
+        usableBytes: volume.freeBytes,
         isCordoned: false,
       },
     ],

@@ -18,7 +18,7 @@ test.each(versionsOf(describeLogDirsApi))("DescribeLogDirs v%d", async (version)
     errorCode: 0,
     logDir: "/data",
     usableBytes: version >= 4 ? 5_000_000 : -1,
-    totalBytes: -1,
+    totalBytes: version >= 4 ? 9_000_000 : -1,
   });
   const sizes = (response: typeof all) =>
     response.results[0]?.topics.map(({ name, partitions }) => [

@@ -46,7 +46,7 @@ class FakeLogs {
   }
 
   stats() {
-    return { freeBytes: 5_000_000 };
+    return { freeBytes: 5_000_000, totalBytes: 9_000_000 };
   }
 }
 

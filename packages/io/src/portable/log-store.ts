@@ -237,8 +237,9 @@ export class PortableLogStore implements LogStore, DiskTenant {
   stats(): StoreStats {
     const written = this.worker.stats();
     const cleaner = this.cleaner.stats();
-    const { freeBytes } = this.disk;
-    return { ...written, ...this.locator.stats(), cleaner, filesOpen: 0, freeBytes };
+    const { capacityBytes: totalBytes, freeBytes } = this.disk;
+    const space = { freeBytes, totalBytes };
+    return { ...written, ...this.locator.stats(), ...space, cleaner, filesOpen: 0 };
   }
 
   crashed(): void {

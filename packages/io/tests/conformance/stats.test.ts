@@ -49,6 +49,14 @@ for (const engine of engines) {
       expect(after.pageCacheMissesTotal).toBeLessThanOrEqual(after.locatesTotal);
     });
 
+    test("the volume has a size, and no more free space than that", async () => {
+      await driver.open(world.dataDirectory, [spec(1)]);
+      const { freeBytes, totalBytes } = driver.io.logs.stats();
+      expect(freeBytes).toBeGreaterThan(0);
+      expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
+      expect(totalBytes).toBeLessThan(2 ** 53);
+    });
+
     test("the network counts nothing before the first connection", () => {
       const { arenaBytesTotal, ...stats } = driver.io.network.stats();
       expect(arenaBytesTotal).toBeGreaterThan(0);
