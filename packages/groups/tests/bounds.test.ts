@@ -36,7 +36,7 @@ describe("bounds", () => {
     host.shard.checkInvariants();
     expect(host.shard.groupCount).toBe(1);
     expect(host.call(join("g", { version: 9 })).errorCode).toBe(ErrorCode.MEMBER_ID_REQUIRED);
-  });
+  }, 60_000);
 
   test("ten thousand groups by one client each leave nothing behind", () => {
     const host = bounded({});
@@ -46,7 +46,7 @@ describe("bounds", () => {
     expect(host.shard.groupCount).toBe(0);
     expect(host.timers.size).toBe(1);
     expect(host.log.length).toBe(0);
-  });
+  }, 60_000);
 
   test("what a member says of itself", () => {
     const host = bounded({ memberMetadataBytesMax: 1_000, groupMetadataBytesMax: 2_500 });

@@ -27,12 +27,7 @@ function load(fill: (shard: GroupShard) => void): ShardHost {
   host.topics.create("orders", 4);
   const shard = new GroupShard(host.context);
   fill(shard);
-  const { timers } = shard.loaded(host.moment);
-  for (const timer of timers) {
-    if (timer.kind !== "set") continue;
-    host.timers.set(timer.key, { dueMs: timer.dueMs, order: 0, command: timer.command });
-  }
-  host.shard = shard;
+  host.adopt(shard);
   shard.checkInvariants();
   return host;
 }
@@ -95,11 +90,11 @@ test("members of a loaded group have their sessions, and what they said", () => 
 
 test("a group that is larger than it may be now keeps who comes first", () => {
   const host = new ShardHost({ classicMembersMax: 1 });
-  host.shard = new GroupShard(host.context);
-  host.shard.replay(groupMetadataRecord("g", group), PLAIN);
-  const { timers } = host.shard.loaded(host.moment);
-  host.shard.checkInvariants();
-  expect(timers.some(({ key }) => key.startsWith("join"))).toBe(true);
+  const shard = new GroupShard(host.context);
+  shard.replay(groupMetadataRecord("g", group), PLAIN);
+  host.adopt(shard);
+  shard.checkInvariants();
+  expect([...host.timers.keys()].some((key) => key.startsWith("join"))).toBe(true);
   expect(host.call(heartbeat("g", "a", 3)).errorCode).toBe(ErrorCode.REBALANCE_IN_PROGRESS);
   const first = host.ask(join("g", { memberId: "b", metadata: new Uint8Array() }));
   const second = host.call(join("g", { memberId: "a", metadata: new Uint8Array() }));

@@ -33,7 +33,7 @@ test("a group of a thousand members over a thousand partitions", () => {
   host.crash();
   host.shard.checkInvariants();
   expect(group.beat(999)).toBe(0);
-});
+}, 60_000);
 
 test("a thousand members that come one by one and never back are gone with their sessions", () => {
   const host = new ShardHost({ initialRebalanceDelayMs: 3_000 });
@@ -45,7 +45,7 @@ test("a thousand members that come one by one and never back are gone with their
   expect(host.openCount).toBe(0);
   const described = host.call({ kind: "describeGroup", groupId: "g", version: 6 });
   expect(described.groupState).toBe("Empty");
-});
+}, 60_000);
 
 test("ten thousand groups", () => {
   const host = new ShardHost();
@@ -66,4 +66,4 @@ test("ten thousand groups", () => {
   host.crash();
   host.shard.checkInvariants();
   expect(beat(9_999)).toBe(0);
-});
+}, 60_000);

@@ -43,6 +43,57 @@ export class TestTopics implements TopicsView {
   names = (): Iterable<string> => this.byName.keys();
 }
 
+interface Timer {
+  readonly key: string;
+  readonly dueMs: number;
+  readonly order: number;
+  readonly command: GroupCommand;
+}
+
+/** A binary heap: the soonest timer first, and of equals the one that was set first. */
+class TimerQueue {
+  private readonly heap: Timer[] = [];
+
+  push(timer: Timer): void {
+    const { heap } = this;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (!isSooner(timer, heap[above] as Timer)) break;
+      heap[at] = heap[above] as Timer;
+      at = above;
+    }
+    heap[at] = timer;
+  }
+
+  /** The soonest, if it is due by then. */
+  take(end: number): Timer | null {
+    const { heap } = this;
+    const [first] = heap;
+    if (first === undefined || first.dueMs > end) return null;
+    const last = heap.pop() as Timer;
+    if (heap.length > 0) this.sink(last);
+    return first;
+  }
+
+  private sink(timer: Timer): void {
+    const { heap } = this;
+    let at = 0;
+    for (let below = 1; below < heap.length; below = 2 * at + 1) {
+      const right = below + 1;
+      if (right < heap.length && isSooner(heap[right] as Timer, heap[below] as Timer))
+        below = right;
+      if (!isSooner(heap[below] as Timer, timer)) break;
+      heap[at] = heap[below] as Timer;
+      at = below;
+    }
+    heap[at] = timer;
+  }
+}
+
+const isSooner = (a: Timer, b: Timer): boolean =>
+  a.dueMs === b.dueMs ? a.order < b.order : a.dueMs < b.dueMs;
+
 export interface Logged {
   readonly record: CoordinatorRecord | null;
   readonly marker: TransactionMarker | null;
@@ -61,7 +112,8 @@ export class ShardHost {
   /** The wall clock is this much ahead of the other. */
   wallAheadMs = 1_700_000_000_000;
   readonly log: Logged[] = [];
-  readonly timers = new Map<string, { dueMs: number; order: number; command: GroupCommand }>();
+  readonly timers = new Map<string, Timer>();
+  private readonly queue = new TimerQueue();
   readonly replies = new Map<number, GroupReply>();
   readonly open = new Set<number>();
   /** With a lag, what is written is durable, and replies leave, when `flush` says so. */
@@ -137,7 +189,9 @@ export class ShardHost {
       if (change.kind === "cancel") this.timers.delete(change.key);
       else {
         const { dueMs, command } = change;
-        this.timers.set(change.key, { dueMs, order: ++this.timerOrder, command });
+        const timer = { key: change.key, dueMs, order: ++this.timerOrder, command };
+        this.timers.set(change.key, timer);
+        this.queue.push(timer);
       }
     }
     for (const { ticket, reply } of effects.replies) {
@@ -182,25 +236,13 @@ export class ShardHost {
   /** Moves the clock, firing what comes due on the way. */
   pass(ms: number): void {
     const end = this.nowMs + ms;
-    for (let next = this.nextTimer(end); next !== null; next = this.nextTimer(end)) {
+    for (let next = this.queue.take(end); next !== null; next = this.queue.take(end)) {
+      if (this.timers.get(next.key) !== next) continue;
       this.nowMs = Math.max(this.nowMs, next.dueMs);
       this.timers.delete(next.key);
       this.tell(next.command);
     }
     this.nowMs = end;
-  }
-
-  private nextTimer(end: number): { key: string; dueMs: number; command: GroupCommand } | null {
-    let found: { key: string; dueMs: number; order: number; command: GroupCommand } | null = null;
-    for (const [key, timer] of this.timers) {
-      if (timer.dueMs > end) continue;
-      const isSooner =
-        found === null ||
-        timer.dueMs < found.dueMs ||
-        (timer.dueMs === found.dueMs && timer.order < found.order);
-      if (isSooner) found = { key, ...timer };
-    }
-    return found;
   }
 
   /** A shard that has read the log from its start; it has not been told that it is loaded. */
@@ -219,8 +261,14 @@ export class ShardHost {
     this.open.clear();
     this.held = [];
     this.log.length = this.durable;
-    this.shard = this.replayed();
-    this.take(this.shard.loaded(this.moment));
+    this.adopt(this.replayed());
+  }
+
+  /** Goes on with a shard that has its records, and is to be told that these are all. */
+  adopt(shard: GroupShard): void {
+    this.shard = shard;
+    this.timers.clear();
+    this.take(shard.loaded(this.moment));
   }
 }
 
