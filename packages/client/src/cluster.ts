@@ -31,6 +31,7 @@ export class Cluster {
   readonly retryTimeoutMs: number;
   private readonly bootstrap: readonly Address[];
   private readonly connections = new Map<string, Promise<Connection>>();
+  private readonly owned = new Set<Connection>();
   private readonly topics = new Map<string, TopicMetadata>();
   private readonly refreshes = new Map<string, Promise<TopicMetadata>>();
   private brokers = new Map<number, BrokerNode>();
@@ -49,6 +50,7 @@ export class Cluster {
       opening.then((connection) => connection.close()).catch(() => {});
     }
     this.connections.clear();
+    for (const connection of this.owned) connection.close();
   }
 
   /** A connection to any broker: one that is open, else the first that can be opened. */
@@ -70,14 +72,32 @@ export class Cluster {
 
   /** A connection to one broker, by id. */
   async broker(brokerId: number): Promise<Connection> {
+    return this.open(await this.address(brokerId));
+  }
+
+  /**
+   * A connection of the caller's own to one broker, for requests that wait there: whatever is
+   * asked behind them waits as well. Ended by its owner, or with all others.
+   */
+  async ownConnection(brokerId: number): Promise<Connection> {
+    const { host, port } = await this.address(brokerId);
+    if (this.isClosed) throw new ClientError("USAGE", "the client is closed");
+    const connection = await Connection.open({ ...this.options, host, port });
+    this.owned.add(connection);
+    void connection.closed.then(() => this.owned.delete(connection));
+    if (this.isClosed) connection.close();
+    return connection;
+  }
+
+  private async address(brokerId: number): Promise<Address> {
     const node = this.brokers.get(brokerId);
-    if (node !== undefined) return this.open(node);
+    if (node !== undefined) return node;
     const metadata = await this.metadata([]);
     const found = metadata.brokers.find((broker) => broker.id === brokerId);
     if (found === undefined) {
       throw new ClientError("UNREACHABLE", `the cluster does not tell where broker ${brokerId} is`);
     }
-    return this.open(found);
+    return found;
   }
 
   /** A connection to whom admin requests go. */

@@ -25,6 +25,8 @@ interface Order {
 /** Keeps one fetch under way at each broker that leads a partition with nothing fetched ahead. */
 export class ConsumerFetcher {
   private readonly busyBrokers = new Set<number>();
+  /** Not shared: a fetch waits at its broker, and everything behind it would wait too. */
+  private readonly connections = new Map<number, Connection>();
   private isClosed = false;
 
   /**
@@ -38,8 +40,11 @@ export class ConsumerFetcher {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
+  /** What a broker still holds back is of no use to anybody. */
   close(): void {
     this.isClosed = true;
+    for (const connection of this.connections.values()) connection.close();
+    this.connections.clear();
   }
 
   /** Starts what is missing. Gives the milliseconds after which to look again, or Infinity. */
@@ -98,7 +103,7 @@ export class ConsumerFetcher {
     this.busyBrokers.add(brokerId);
     for (const { state } of orders) state.isBusy = true;
     try {
-      const connection = await this.cluster.broker(brokerId);
+      const connection = await this.connection(brokerId);
       await this.exchange(connection, orders);
     } catch (error) {
       for (const { state } of orders) {
@@ -111,6 +116,16 @@ export class ConsumerFetcher {
       this.busyBrokers.delete(brokerId);
       this.onProgress();
     }
+  }
+
+  /** One fetch is under way at a broker at a time, so that no second one opens another. */
+  private async connection(brokerId: number): Promise<Connection> {
+    const known = this.connections.get(brokerId);
+    if (known?.isOpen === true) return known;
+    const connection = await this.cluster.ownConnection(brokerId);
+    if (this.isClosed) connection.close();
+    else this.connections.set(brokerId, connection);
+    return connection;
   }
 
   private async exchange(connection: Connection, orders: readonly Order[]): Promise<void> {
