@@ -59,7 +59,7 @@ function stage(verdict: number = InspectCode.OK, limitsOfTopic: Partial<TopicCon
       answers.push(...responses.flatMap((each) => each.partitionResponses)),
     skip: () => undefined,
     close: () => undefined,
-    gate: () => ({ admits: () => true, held: 0 }),
+    gate: () => ({ admits: () => true }),
   });
   return {
     ...{ produce, partitions, answers, appended },

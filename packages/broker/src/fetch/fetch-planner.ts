@@ -189,6 +189,8 @@ export class FetchPlanner {
     const aborted = this.producers.abortedIn(logId, from, end, ABORTED_PER_ANSWER_MAX);
     if (aborted === null) return end;
     found.aborted = aborted.transactions;
+    // There is more, but not for this answer: waiting would not make it longer.
+    if (aborted.limit < end) task.urgent = true;
     return aborted.limit;
   }
 

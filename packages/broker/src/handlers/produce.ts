@@ -38,9 +38,7 @@ export interface ProduceStageParts {
   readonly skip: (call: Call) => void;
   readonly close: (call: Call) => void;
   /** Holds transactional requests until their partitions are known to be in the transaction. */
-  readonly gate: (
-    resume: TransactionGateParts["resume"],
-  ) => Pick<TransactionGate, "admits" | "held">;
+  readonly gate: (resume: TransactionGateParts["resume"]) => Pick<TransactionGate, "admits">;
 }
 
 /**
@@ -52,7 +50,7 @@ export class ProduceStage {
   private readonly fresh: PendingProduce[] = [];
   private readonly settled: PendingProduce[] = [];
 
-  private readonly gate: Pick<TransactionGate, "admits" | "held">;
+  private readonly gate: Pick<TransactionGate, "admits">;
 
   constructor(private readonly parts: ProduceStageParts) {
     this.gate = parts.gate(({ call, request, frameOffset }, verification) => {
@@ -62,8 +60,9 @@ export class ProduceStage {
     });
   }
 
+  /** Requests that wait for a disk. Those that are held for a coordinator have changed nothing. */
   get waiting(): number {
-    return this.pending.size + this.gate.held;
+    return this.pending.size;
   }
 
   /** Takes a request. The frame's memory is released after the tick's flush. */
@@ -90,7 +89,7 @@ export class ProduceStage {
       done: false,
       failed: false,
     };
-    const refusal = this.requestRefusal(request);
+    const refusal = this.requestRefusal(request, verification?.request ?? ErrorCode.NONE);
     const usesId = call.version >= TOPIC_ID_VERSION;
     for (const topic of request.topicData) {
       const partitionResponses: PartitionAnswer[] = [];
@@ -203,7 +202,8 @@ export class ProduceStage {
     );
   }
 
-  private requestRefusal(request: ProduceRequest): number {
+  private requestRefusal(request: ProduceRequest, verified: ErrorCode): number {
+    if (verified !== ErrorCode.NONE) return verified;
     if (request.acks < -1 || request.acks > 1) return ErrorCode.INVALID_REQUIRED_ACKS;
     if (this.pending.size >= PRODUCES_PENDING_MAX) return ErrorCode.KAFKA_STORAGE_ERROR;
     return ErrorCode.NONE;

@@ -6,6 +6,7 @@ import type { ProducerStates } from "@mantou/replication";
 import type { PartitionsReply, TopicPartitions, TransactionCommand } from "@mantou/transactions";
 import type { Call } from "../handler.ts";
 import type { Route } from "../handlers/produce.ts";
+import { PRODUCES_PENDING_MAX } from "../limits.ts";
 import type { TransactionCoordinator } from "./transaction-coordinator.ts";
 
 /** From here on TRANSACTION_ABORTABLE is known, and from there on writing adds (KIP-890). */
@@ -22,6 +23,8 @@ interface Unverified {
 
 /** What the coordinator has said about a request's partitions. */
 export interface Verification {
+  /** The code of the whole request, or NONE. */
+  readonly request: ErrorCode;
   /** Partitions that may begin a transaction now. */
   readonly verified: ReadonlySet<number>;
   /** The code of the others. */
@@ -52,7 +55,7 @@ export interface TransactionGateParts {
  * Holds a transactional produce request until the coordinator has said that its partitions are in
  * the producer's transaction, or has added them (KIP-890): a late batch must not begin a
  * transaction that nobody will end. Requests of the same connection wait behind it, in order, with
- * their frames: the connection's quota and the arena bound them.
+ * their frames: their number, the connection's quota and the arena bound them.
  */
 export class TransactionGate {
   /** By connection slot, the request that is verified first. */
@@ -62,14 +65,14 @@ export class TransactionGate {
 
   constructor(private readonly parts: TransactionGateParts) {}
 
-  get held(): number {
-    return this.heldCount;
-  }
-
   /** True: the request goes on now. Else it is held, and `resume` follows. */
   admits(call: Call, request: ProduceRequest, frameOffset: number): boolean {
     const queue = this.queues[call.connection];
     if (queue !== undefined && queue.length > 0) {
+      if (this.heldCount >= PRODUCES_PENDING_MAX) {
+        this.parts.resume({ call, request, frameOffset }, TOO_MANY);
+        return false;
+      }
       queue.push({ call, request, frameOffset });
       this.heldCount += 1;
       return false;
@@ -175,7 +178,13 @@ export class TransactionGate {
   }
 }
 
-const NOTHING: Verification = { verified: new Set(), refused: new Map() };
+const NOTHING: Verification = {
+  request: ErrorCode.NONE,
+  verified: new Set(),
+  refused: new Map(),
+};
+/** The answer to whoever sends on and on while the first request waits: it may be sent again. */
+const TOO_MANY: Verification = { ...NOTHING, request: ErrorCode.KAFKA_STORAGE_ERROR };
 
 function grouped(unverified: readonly Unverified[]): TopicPartitions[] {
   const byTopic = new Map<string, number[]>();
@@ -188,7 +197,7 @@ function grouped(unverified: readonly Unverified[]): TopicPartitions[] {
 }
 
 const refusing = (unverified: readonly Unverified[], errorCode: ErrorCode): Verification => ({
-  verified: new Set(),
+  ...NOTHING,
   refused: new Map(unverified.map(({ logId }) => [logId, errorCode])),
 });
 
@@ -210,7 +219,7 @@ function verification(
       refused.set(logId, produceCode(reply?.refusedCode ?? ErrorCode.INVALID_TXN_STATE, version));
     } else verified.add(logId);
   }
-  return { verified, refused };
+  return { request: ErrorCode.NONE, verified, refused };
 }
 
 /** The coordinator's word in that of Produce: what is tried again must look so to old clients. */
