@@ -54,6 +54,11 @@ export abstract class TransactionLife {
     return this.transactions.size;
   }
 
+  /** All transactional ids, for figures. */
+  list(): Iterable<Pick<Transaction, "state" | "startMs">> {
+    return this.transactions.values();
+  }
+
   replay(record: CoordinatorRecord, _batch: ReplayedBatch): void {
     const transactionalId = decodeTransactionKey(record.key);
     if (transactionalId === null) return;

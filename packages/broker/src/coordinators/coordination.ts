@@ -66,6 +66,7 @@ export class Coordination {
     });
     this.sender = new MarkerSender({ ambient, writer: this.markers, flushSoon });
     this.transactions = new TransactionCoordinator({
+      clock,
       coordinators,
       config,
       image,
@@ -75,8 +76,13 @@ export class Coordination {
     this.internalTopics = new InternalTopics({ ambient, controller, config, image });
   }
 
-  figures(): Pick<BrokerFigures, "coordinators" | "groups"> {
-    return { coordinators: this.coordinators.figures(), groups: this.groups.figures() };
+  figures(): Pick<BrokerFigures, "coordinators" | "groups" | "transactions"> {
+    const { completing, ended } = this.sender;
+    return {
+      coordinators: this.coordinators.figures(),
+      groups: this.groups.figures(),
+      transactions: { ...this.transactions.figures(), completing, ...ended },
+    };
   }
 
   /** Nothing is decided any more; what is on its way to a disk still arrives. */

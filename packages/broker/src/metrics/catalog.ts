@@ -7,6 +7,7 @@ import { processMetrics } from "./catalog/process.ts";
 import { requestMetrics } from "./catalog/requests.ts";
 import { startMetrics } from "./catalog/start.ts";
 import { storeMetrics } from "./catalog/store.ts";
+import { transactionMetrics } from "./catalog/transactions.ts";
 
 /**
  * Every metric there is: /metrics and docs/reference/metrics.md derive from this list. A new one
@@ -19,6 +20,7 @@ export const metricCatalog: readonly MetricDefinition[] = [
   ...cleanerMetrics,
   ...partitionMetrics,
   ...coordinatorMetrics,
+  ...transactionMetrics,
   ...startMetrics,
   ...processMetrics,
 ];

@@ -28,6 +28,18 @@ export interface CoordinatorFigures {
   readonly commands: ReadonlyMap<string, number>;
 }
 
+export interface TransactionFigures {
+  /** Transactional ids by the name of their transaction's state. */
+  readonly states: ReadonlyMap<string, number>;
+  /** Milliseconds since the longest running transaction began; 0 without one. */
+  readonly oldestMs: number;
+  /** Decided, with markers that are not written yet. */
+  readonly completing: number;
+  /** Ended, with all of their markers. */
+  readonly committed: number;
+  readonly aborted: number;
+}
+
 export interface StartFigures {
   /** Milliseconds that each part of the last start took; null before it is over. */
   readonly storeMs: number | null;
@@ -62,6 +74,7 @@ export interface BrokerFigures {
   /** Coordinators by the internal topic that they write to. */
   readonly coordinators: readonly CoordinatorFigures[];
   readonly groups: { readonly groups: number; readonly offsets: number };
+  readonly transactions: TransactionFigures;
   readonly start: StartFigures;
 }
 

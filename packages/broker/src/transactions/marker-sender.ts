@@ -38,8 +38,11 @@ export class MarkerSender {
 
   constructor(private readonly parts: MarkerSenderParts) {}
 
+  /** Transactions that have ended with all of their markers. */
+  readonly ended = { committed: 0, aborted: 0 };
+
   /** Transactions whose markers are not all written. */
-  get size(): number {
+  get completing(): number {
     return this.tasks.size;
   }
 
@@ -106,7 +109,10 @@ export class MarkerSender {
   private done(task: Task, topic: string, partition: number): void {
     const { producerEpoch, producerId, transactionalId } = task.request;
     task.left -= 1;
-    if (task.left === 0) this.tasks.delete(keyOf(task.request));
+    if (task.left === 0) {
+      this.tasks.delete(keyOf(task.request));
+      this.ended[task.marker.isCommit ? "committed" : "aborted"] += 1;
+    }
     task.written({
       kind: "markersWritten",
       transactionalId,

@@ -1,3 +1,4 @@
+import type { Clock } from "@mantou/base";
 import type { BrokerConfig, CatalogImage } from "@mantou/catalog";
 import { ErrorCode } from "@mantou/protocol";
 import type {
@@ -6,14 +7,16 @@ import type {
   TransactionReply,
   TransactionRequest,
 } from "@mantou/transactions";
-import { TransactionShard } from "@mantou/transactions";
+import { TransactionShard, transactionStateName } from "@mantou/transactions";
 import type { CoordinatorDriver } from "../coordinators/coordinator-driver.ts";
 import type { Coordinators } from "../coordinators/coordinators.ts";
 import { TRANSACTION_STATE } from "../coordinators/internal-topics.ts";
 import { coordinatorPartition } from "../coordinators/placement.ts";
+import type { TransactionFigures } from "../metrics/figures.ts";
 import type { MarkerSender } from "./marker-sender.ts";
 
 export interface TransactionCoordinatorParts {
+  readonly clock: Clock;
   readonly coordinators: Coordinators;
   readonly config: () => BrokerConfig;
   readonly image: () => CatalogImage;
@@ -57,6 +60,20 @@ export class TransactionCoordinator {
 
   activePartitions(): readonly number[] | null {
     return this.driver.isLoading ? null : this.driver.activePartitions();
+  }
+
+  figures(): Pick<TransactionFigures, "states" | "oldestMs"> {
+    const states = new Map<string, number>();
+    const nowMs = this.parts.clock.wallMs();
+    let oldestMs = 0;
+    for (const shard of this.driver.shards()) {
+      for (const { startMs, state } of (shard as TransactionShard).list()) {
+        const name = transactionStateName(state);
+        states.set(name, (states.get(name) ?? 0) + 1);
+        if (name === "Ongoing") oldestMs = Math.max(oldestMs, nowMs - startMs);
+      }
+    }
+    return { states, oldestMs };
   }
 
   private carryOut(request: TransactionRequest, partition: number): void {
