@@ -31,6 +31,9 @@ export const FIGURES = {
   startMs: { title: "start to first acknowledged produce", unit: "ms", better: "less", digits: 0 },
   idleMb: { title: "memory, idle", unit: "MB", better: "less", digits: 0 },
   loadedMb: { title: "memory, most under load", unit: "MB", better: "less", digits: 0 },
+  commitsPerSecond: { title: "offset commits", unit: "per second", better: "more", digits: 0 },
+  transactionsPerSecond: { title: "transactions", unit: "per second", better: "more", digits: 0 },
+  rebalanceMs: { title: "join to assignment", unit: "ms", better: "less", digits: 1 },
   createMs: { title: "creating them", unit: "ms", better: "less", digits: 0 },
   idleCpuPercent: {
     title: "idle CPU of the process",

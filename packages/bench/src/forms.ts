@@ -2,6 +2,7 @@ import type { System } from "./brokers.ts";
 import {
   ALL_VARIANTS,
   type Block,
+  type CoordinationRow,
   type EndToEndRow,
   type FetchRow,
   type Form,
@@ -102,6 +103,28 @@ export function turnsOf(repetitions: number): System[] {
   return turns;
 }
 
+const coordinationRow = (what: CoordinationRow["what"], title: string): CoordinationRow => ({
+  id: what,
+  title,
+  kind: "coordination",
+  variants: ["kafka-stock", "ours-fsync"],
+  what,
+});
+
+const coordinationRows: readonly CoordinationRow[] = [
+  coordinationRow("commits", "offset commits, 50 groups, 10 partitions each"),
+  coordinationRow("rebalance", "a member joins a group of 100"),
+  coordinationRow("transactions", "transactions of one record, 20 producers"),
+];
+
+const transactionalJavaRow = (records: number): JavaRow =>
+  javaRow(64, records, {
+    id: "java-16p-64k-txn",
+    title: "Java producer, transactions of 100 ms",
+    variants: ["kafka-stock", "ours-fsync"],
+    transactionMs: 100,
+  });
+
 const quickRows: readonly ScenarioRow[] = [
   produceRow(1, 64),
   produceRow(16, 64),
@@ -110,6 +133,8 @@ const quickRows: readonly ScenarioRow[] = [
   ...pacedRows(16, 64),
   fetchRow(16, 64, 8),
   javaRow(64, 200_000),
+  transactionalJavaRow(200_000),
+  ...coordinationRows,
 ];
 
 export const QUICK: Form = {
@@ -214,6 +239,7 @@ export const FULL: Form = {
       rows: [
         javaRow(64, 1_000_000),
         javaRow(16, 500_000),
+        transactionalJavaRow(1_000_000),
         javaRow(64, 500_000, { id: "java-16p-64k-lz4", title: "Java producer, lz4", codec: "lz4" }),
         javaRow(64, 500_000, {
           id: "java-16p-64k-zstd",
@@ -226,6 +252,7 @@ export const FULL: Form = {
       name: "single records and system calls",
       rows: [endToEndRow, syscallsRow(64), syscallsRow(16)],
     },
+    { name: "groups and transactions", rows: coordinationRows },
     { name: "1,000 partitions", rows: [partitionsRow(1000)] },
     { name: "10,000 partitions", rows: [partitionsRow(10_000)] },
   ],

@@ -8,6 +8,8 @@ export interface JavaLoad {
   readonly recordBytes: number;
   readonly batchBytes: number;
   readonly codec: "none" | "lz4" | "zstd" | "snappy" | "gzip";
+  /** Each transaction's length, in milliseconds; no transactions when absent. */
+  readonly transactionMs?: number | undefined;
 }
 
 export interface JavaReport {
@@ -49,7 +51,11 @@ export async function runJavaProducer(
   const pairs = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
   const size = ["--record-size", String(load.recordBytes)];
   const count = ["--num-records", String(load.records), "--throughput", "-1"];
-  const args = ["--topic", load.topic, ...count, ...size, "--producer-props", ...pairs];
+  const { transactionMs } = load;
+  const transactions =
+    transactionMs === undefined ? [] : ["--transaction-duration-ms", String(transactionMs)];
+  const what = ["--topic", load.topic, ...count, ...size, ...transactions];
+  const args = [...what, "--producer-props", ...pairs];
   const command = await kafkaTool("org.apache.kafka.tools.ProducerPerformance", args);
   const { code, stdout, stderr, cpuSeconds } = await run(command, { timeoutMs: TIMEOUT_MS });
   const report = parseJavaReport(stdout);

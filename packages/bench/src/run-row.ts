@@ -1,4 +1,10 @@
-import { checkContent, countRecords, createTopic, expectationOf } from "./content-check.ts";
+import {
+  checkContent,
+  checkTransactional,
+  countRecords,
+  createTopic,
+  expectationOf,
+} from "./content-check.ts";
 import { cpuFigures, type Measurement, sharesOf } from "./figures.ts";
 import { runEndToEnd, runJavaProducer } from "./java-producer.ts";
 import { type LoadReport, runLoad } from "./loadgen.ts";
@@ -101,21 +107,22 @@ export async function runFetch(
 
 export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promise<Measurement> {
   const { client, broker } = turn;
-  const { partitions, records, recordBytes, batchBytes, codec } = row;
+  const { partitions, records, recordBytes, batchBytes, codec, transactionMs } = row;
   const topic = topicOf(row.id, variant);
   await createTopic(client, topic, partitions, VARIANTS[variant].configs);
-  const load = { topic, records, recordBytes, batchBytes, codec };
+  const load = { topic, records, recordBytes, batchBytes, codec, transactionMs };
   const { result, window } = await inWindow(turn, () => runJavaProducer(broker.address, load));
-  const check = await checkContent(client, {
-    topic,
-    partitions,
-    recordBytes,
-    acknowledged: result.report.records,
-    recordsPerBatch: 1,
-    batchesUnderWayMax: 0,
-  });
+  const acknowledged = result.report.records;
+  const check =
+    transactionMs === undefined
+      ? await checkContent(client, {
+          ...{ topic, partitions, recordBytes, acknowledged },
+          recordsPerBatch: 1,
+          batchesUnderWayMax: 0,
+        })
+      : await checkTransactional(client, topic, partitions, acknowledged);
   const { mbPerSecond, p50Ms, p99Ms } = result.report;
-  const cpu = cpuFigures(window, check.records * recordBytes);
+  const cpu = cpuFigures(window, acknowledged * recordBytes);
   return {
     row: row.id,
     variant,

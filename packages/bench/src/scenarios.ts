@@ -73,6 +73,8 @@ export interface JavaRow extends Row {
   readonly recordBytes: number;
   readonly records: number;
   readonly codec: "none" | "lz4" | "zstd";
+  /** Each transaction's length, in milliseconds; no transactions when absent. */
+  readonly transactionMs?: number;
 }
 
 /** Kafka's EndToEndLatency: a record at a time, from the producer's send to the consumer's poll. */
@@ -94,8 +96,14 @@ export interface PartitionsRow extends Row {
   readonly partitions: number;
 }
 
+/** Work of the coordinators. */
+export interface CoordinationRow extends Row {
+  readonly kind: "coordination";
+  readonly what: "commits" | "rebalance" | "transactions";
+}
+
 export type ScenarioRow =
-  ProduceRow | FetchRow | JavaRow | EndToEndRow | SyscallsRow | PartitionsRow;
+  ProduceRow | FetchRow | JavaRow | EndToEndRow | SyscallsRow | PartitionsRow | CoordinationRow;
 
 /** Rows that share the life of a broker, from its start to the removal of its data. */
 export interface Block {

@@ -46,13 +46,16 @@ const pacedTargets = (partitions: number, batchKb: number): readonly Target[] =>
   versusFlush(`half-flush1-${partitions}p-${batchKb}k`, "p99Ms", 0.3),
 ];
 
-const broker = (figure: Figure, ratio: number): Target => ({
-  row: BROKER_ROW,
+const fsyncVersusStock = (row: string, figure: Figure, ratio: number): Target => ({
+  row,
   figure,
   ours: "ours-fsync",
   theirs: "kafka-stock",
   ratio,
 });
+
+const broker = (figure: Figure, ratio: number): Target =>
+  fsyncVersusStock(BROKER_ROW, figure, ratio);
 
 /** What this project wants to reach against Apache Kafka on the same machine. */
 export const TARGETS: readonly Target[] = [
@@ -72,6 +75,9 @@ export const TARGETS: readonly Target[] = [
     }),
   ),
   ...["java-16p-64k", "java-16p-16k"].flatMap((row) => versusStock(row, "mbPerSecond", 1, 1)),
+  fsyncVersusStock("commits", "commitsPerSecond", 1.5),
+  fsyncVersusStock("rebalance", "rebalanceMs", 0.5),
+  fsyncVersusStock("transactions", "transactionsPerSecond", 1.5),
   broker("startMs", 0.03),
   broker("idleMb", 0.2),
   broker("loadedMb", 0.15),

@@ -8,6 +8,7 @@ import { BROKER_ROW, type Figure, type Measurement } from "./figures.ts";
 import { connectWhenReady, measureFirstAck } from "./first-answer.ts";
 import { runLoad } from "./loadgen.ts";
 import { residentBytes, watchResident } from "./proc.ts";
+import { runCoordination } from "./run-coordination.ts";
 import { runPartitions } from "./run-partitions.ts";
 import { runFetch, runJava, runProduce, runSingleRecords, runSyscalls } from "./run-row.ts";
 import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
@@ -125,6 +126,8 @@ function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measur
       return runSingleRecords(turn, row, variant);
     case "syscalls":
       return runSyscalls(turn, row, variant);
+    case "coordination":
+      return runCoordination(turn, row, variant);
     case "partitions":
       // It starts its brokers itself; `runTurn` sees to that.
       return Promise.resolve(null);
