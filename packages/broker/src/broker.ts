@@ -131,19 +131,7 @@ export class Broker implements BrokerContext {
       startOffsetMoved: (logId) => this.startOffsetMoved(logId),
     });
     this.cleaner = this.newCleaner();
-    this.watch = new BrokerWatch({
-      io,
-      clock: ambient.clock,
-      timers: ambient.timers,
-      config: started,
-      counters: this.counters,
-      partitions,
-      hosted: () => this.hosted,
-      failures: () => this.failures,
-      produce: () => this.produce,
-      fetch: () => this.fetch,
-      coordination: () => this.coordination,
-    });
+    this.watch = this.newWatch();
     const stages = assembleStages(this.stageParts());
     this.produce = stages.produce;
     this.fetch = stages.fetch;
@@ -336,6 +324,22 @@ export class Broker implements BrokerContext {
       partitions: this.hosted,
       counters: this.counters,
       config: () => this.config.cleaner,
+    });
+  }
+
+  private newWatch(): BrokerWatch {
+    return new BrokerWatch({
+      io: this.io,
+      clock: this.clock,
+      timers: this.ambient.timers,
+      config: this.started,
+      counters: this.counters,
+      partitions: this.partitions,
+      hosted: () => this.hosted,
+      failures: () => this.failures,
+      produce: () => this.produce,
+      fetch: () => this.fetch,
+      coordination: () => this.coordination,
     });
   }
 

@@ -12,7 +12,13 @@ import {
   Table,
 } from "@mantou/io";
 import type { PartitionTable, ProducerStates } from "@mantou/replication";
-import { BatchAttribute, BatchView, ErrorCode } from "@mantou/protocol";
+import {
+  BatchAttribute,
+  BatchField,
+  BatchView,
+  ErrorCode,
+  LOG_OVERHEAD_BYTES,
+} from "@mantou/protocol";
 import { BATCHES_PER_CALL } from "../limits.ts";
 import type { PlanWriter } from "../plan-writer.ts";
 import { IMPLICIT_ADD_VERSION } from "../transactions/transaction-gate.ts";
@@ -175,8 +181,11 @@ export class Admission {
   private judge(row: number, logId: LogId, version: number, nowMs: Millis): Refusal | null {
     const table = this.inspectTable;
     const code = table.word(row, Inspect.code);
-    if (code !== InspectCode.OK) return inspectionRefusal(code);
     const start = table.word(row, Inspect.offset);
+    if (code !== InspectCode.OK) {
+      const claimed = claimedBytes(this.parts.arena.view, start, table.word(row, Inspect.length));
+      return inspectionRefusal(code, claimed);
+    }
     const { batch } = this;
     batch.at(this.parts.arena.view, start);
     const config = this.parts.configOf(logId);
@@ -277,4 +286,10 @@ export class Admission {
       untilWritten.add(logId, end, pending, answer);
     }
   }
+}
+
+/** What a batch says its size is; Infinity where there is too little to say anything. */
+function claimedBytes(view: DataView, start: number, length: number): number {
+  if (length < LOG_OVERHEAD_BYTES) return Infinity;
+  return view.getInt32(start + BatchField.batchLength) + LOG_OVERHEAD_BYTES;
 }

@@ -1,6 +1,6 @@
 import { InspectCode } from "@mantou/io";
 import type { TopicConfig } from "@mantou/catalog";
-import { ErrorCode } from "@mantou/protocol";
+import { BATCH_HEADER_BYTES, ErrorCode } from "@mantou/protocol";
 
 /** A refusal of a batch, in the protocol's words. */
 export interface Refusal {
@@ -14,11 +14,14 @@ const CODEC_ZSTD = 4;
 const ZSTD_PRODUCE_VERSION = 7;
 
 /** What the protocol answers for a batch that the inspection refused; null when it is sound. */
-export function inspectionRefusal(code: number): Refusal | null {
+export function inspectionRefusal(code: number, claimedBytes = Infinity): Refusal | null {
   switch (code) {
     case InspectCode.OK:
       return null;
     case InspectCode.TRUNCATED:
+      if (claimedBytes < BATCH_HEADER_BYTES) {
+        return corrupt("the batch says that it is shorter than its own header");
+      }
       // Not CORRUPT_MESSAGE, with which clients would try the same bytes again and again.
       return invalid("the records hold no whole batch");
     case InspectCode.CRC:

@@ -46,7 +46,8 @@ function deleteOne(
     records.push(offsetTombstone(group.groupId, topic, partition));
     return ErrorCode.NONE;
   }
-  const exists = scope.context.topics.exists(topic);
+  const count = scope.context.topics.partitionCount(topic);
+  const exists = partition >= 0 && partition < count;
   return exists ? ErrorCode.NONE : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
