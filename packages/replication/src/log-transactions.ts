@@ -20,6 +20,8 @@ export class LogTransactions {
   private readonly openProducers: number[] = [];
   /** In the order of their markers. */
   private decided: DecidedTransaction[] = [];
+  /** Where the log starts, as far as it was told. */
+  private start = 0;
 
   get openCount(): number {
     return this.openFirsts.length;
@@ -48,7 +50,14 @@ export class LogTransactions {
     this.settle(highWatermark);
     let offset = Math.min(highWatermark, this.openFirsts[0] ?? Infinity);
     for (const { firstOffset } of this.decided) offset = Math.min(offset, firstOffset);
-    return offset;
+    // Records of an open transaction may have been deleted; what is not there is stable.
+    return Math.max(offset, Math.min(this.start, highWatermark));
+  }
+
+  /** Records below `startOffset` are gone: nobody asks which of them were aborted. */
+  trim(startOffset: number): void {
+    this.start = startOffset;
+    this.aborted.trim(startOffset);
   }
 
   /** Records at and above `endOffset` are gone. Gives the transactions that are open again. */

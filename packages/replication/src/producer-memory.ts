@@ -77,7 +77,7 @@ export class ProducerMemory {
 
   /** Records below `startOffset` are gone: nobody asks which of them were aborted. */
   trim(logId: LogId, startOffset: number): void {
-    this.transactions[logId]?.aborted.trim(startOffset);
+    this.transactions[logId]?.trim(startOffset);
   }
 
   /**

@@ -72,6 +72,7 @@ export class Coordination {
       image,
       sender: this.sender,
       nextProducerId: parts.nextProducerId,
+      flushSoon,
     });
     this.internalTopics = new InternalTopics({ ambient, controller, config, image });
   }

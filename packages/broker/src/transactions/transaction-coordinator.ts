@@ -22,6 +22,7 @@ export interface TransactionCoordinatorParts {
   readonly image: () => CatalogImage;
   readonly sender: MarkerSender;
   readonly nextProducerId: () => Promise<number>;
+  readonly flushSoon: () => void;
 }
 
 export type TransactionSettle = (errorCode: ErrorCode, reply: TransactionReply | null) => void;
@@ -87,8 +88,11 @@ export class TransactionCoordinator {
       return;
     }
     const { command, ticket } = request;
-    const give = (freshProducerId: number | null): void =>
+    const give = (freshProducerId: number | null): void => {
       this.driver.tell(partition, { kind: "producerIdGiven", ticket, command, freshProducerId });
+      // Outside of a tick, and a refusal writes nothing that would begin one.
+      this.parts.flushSoon();
+    };
     nextProducerId().then(give, () => give(null));
   }
 
