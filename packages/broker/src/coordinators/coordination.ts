@@ -9,7 +9,7 @@ import type { Route } from "../handlers/produce.ts";
 import { MarkerSender } from "../transactions/marker-sender.ts";
 import { MarkerWriter } from "../transactions/marker-writer.ts";
 import { TransactionCoordinator } from "../transactions/transaction-coordinator.ts";
-import type { BatchLimits } from "./coordinator-driver.ts";
+import type { BatchLimits } from "./coordinator-kind.ts";
 import { Coordinators } from "./coordinators.ts";
 import { GroupCoordinator } from "./group-coordinator.ts";
 import { InternalTopics } from "./internal-topics.ts";

@@ -1,20 +1,16 @@
 import type {
   CoordinatorEffects,
   CoordinatorShard,
-  CoordinatorWrite,
   LogId,
   Moment,
   TransactionMarker,
 } from "@mantou/base";
 import { AssertionError, assert } from "@mantou/base";
-import type { LogStore } from "@mantou/io";
 import { ErrorCode } from "@mantou/protocol";
-import type { PartitionTable } from "@mantou/replication";
-import type { Ambient } from "../ambient.ts";
 import { COORDINATOR_TICKETS_MAX } from "../limits.ts";
 import type { CoordinatorFigures } from "../metrics/figures.ts";
 import { SlotList } from "../slot-list.ts";
-import type { LogWriter } from "./log-writer.ts";
+import type { CoordinatorDriverParts, CoordinatorKind, Named, Settle } from "./coordinator-kind.ts";
 import { batchesOf } from "./record-batches.ts";
 import { ShardLoads } from "./shard-loads.ts";
 import type { RawBatch } from "./shard-slot.ts";
@@ -23,48 +19,6 @@ import { ShardTimers } from "./shard-timers.ts";
 
 /** Timers that one tick fires at most; more wait for the next, so that no tick is long. */
 const TIMERS_PER_TICK = 512;
-
-/** What tells one kind of coordinator from another. */
-export interface CoordinatorKind<Command, Reply, Request> {
-  /** Its internal topic. */
-  readonly topic: string;
-  newShard(partition: number, leaderEpoch: number): CoordinatorShard<Command, Reply, Request>;
-  /**
-   * Carries out what only the driver can do. What comes of it goes back as a command by
-   * `CoordinatorDriver.tell`. Called outside of any step.
-   */
-  request(request: Request, partition: number): void;
-}
-
-/** The answer to a command: the shard's reply, or why there is none. */
-export type Settle<Reply> = (errorCode: ErrorCode, reply: Reply | null) => void;
-
-/** The limits of what goes into one batch of the topic's logs, in bytes. */
-export interface BatchLimits {
-  readonly maxMessageBytes: number;
-  readonly segmentBytes: number;
-}
-
-export interface CoordinatorDriverParts {
-  readonly ambient: Ambient;
-  readonly logs: LogStore;
-  readonly partitions: PartitionTable;
-  readonly writer: LogWriter;
-  readonly limitsOf: (logId: LogId) => BatchLimits;
-  /** A batch of a client's transaction has its place in a shard's log. */
-  readonly transactionWritten: (
-    logId: LogId,
-    transaction: NonNullable<CoordinatorWrite["transaction"]>,
-    baseOffset: number,
-  ) => void;
-  /** Something was answered or written outside of a tick. */
-  readonly flushSoon: () => void;
-}
-
-/** Commands are told apart by their kind, of which there are few. */
-interface Named {
-  readonly kind: string;
-}
 
 interface Ticket<Command, Reply, Request> {
   readonly slot: ShardSlot<Command, Reply, Request>;

@@ -4,8 +4,13 @@ import type { Arena, LogStore } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 import type { CoordinatorFigures } from "../metrics/figures.ts";
-import type { BatchLimits, CoordinatorDriverParts, CoordinatorKind } from "./coordinator-driver.ts";
 import { CoordinatorDriver } from "./coordinator-driver.ts";
+import type {
+  BatchLimits,
+  CoordinatorDriverParts,
+  CoordinatorKind,
+  Named,
+} from "./coordinator-kind.ts";
 import { LogWriter } from "./log-writer.ts";
 
 export interface CoordinatorsParts {
@@ -48,7 +53,7 @@ export class Coordinators {
   }
 
   /** Adds a kind of coordinator. Before the partitions are opened. */
-  add<Command extends { readonly kind: string }, Reply, Request>(
+  add<Command extends Named, Reply, Request>(
     kind: CoordinatorKind<Command, Reply, Request>,
   ): CoordinatorDriver<Command, Reply, Request> {
     const driver = new CoordinatorDriver(kind, { ...this.parts, writer: this.writer });
