@@ -5,7 +5,12 @@ const absent: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^(remote\.|local\.retention\.)/, "tiered storage is not available"],
   [/^(leader|follower)\.replication\.throttled/, "replication throttles are not available yet"],
   [/^(group\.)?(share|streams)\./, "share and streams groups are not available"],
-  [/^(transaction\.|transactional\.)/, "transactions are not available yet"],
+  [
+    /^(group\.coordinator|offsets\.(load|commit)|transaction\.state\.log\.load)\./,
+    "coordinators read and write at the pace of the disk, on the broker's own thread",
+  ],
+  [/^offsets\.topic\.compression/, "the records of coordinators are not compressed"],
+  [/^transaction\.two\.phase\.commit/, "two-phase commit is not available"],
   [
     /^(ssl\.|sasl\.|security\.|super\.users|authorizer\.|delegation\.|allow\.everyone)/,
     "security settings are not available yet",
