@@ -92,6 +92,13 @@ describe("commits", () => {
     ]);
   });
 
+  test("a retention beyond all time is as good as none", () => {
+    const host = withTopic();
+    const retentionTimeMs = Number.MAX_SAFE_INTEGER;
+    const answer = host.call(commit("g", "orders", 0, 5, { version: 3, retentionTimeMs }));
+    expect(answer.topics[0]?.partitions[0]?.errorCode).toBe(ErrorCode.NONE);
+  });
+
   test("of versions 2 to 4 say how long they are kept", () => {
     const host = withTopic();
     host.call(commit("g", "orders", 0, 5, { version: 3, retentionTimeMs: 50_000 }));

@@ -59,9 +59,11 @@ export function offsetCommit(scope: Scope, ticket: number | null, command: Offse
     byTopicId: version >= TOPIC_IDS_SINCE.offsetCommit,
     producerId: -1,
     producerEpoch: -1,
-    // Clients of versions 2 to 4 may still say how long they want an offset kept.
+    // Clients of versions 2 to 4 may still say how long they want an offset kept: for ever, even.
     expireTimestampMs:
-      request.retentionTimeMs < 0 ? -1 : scope.now.wallMs + request.retentionTimeMs,
+      request.retentionTimeMs < 0
+        ? -1
+        : Math.min(scope.now.wallMs + request.retentionTimeMs, Number.MAX_SAFE_INTEGER),
   };
   scope.reply(ticket, "offsetCommit", { topics: commitAll(scope, commit) });
 }
