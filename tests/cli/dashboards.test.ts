@@ -97,6 +97,15 @@ describe("what is shown and what alerts", () => {
     }
   });
 
+  test("the reference names every metric that there is, and no other", () => {
+    const page = readFileSync(join(deploy, "..", "docs", "reference", "metrics.md"), "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(([, name, type]) => [
+      name,
+      type,
+    ]);
+    expect(rows).toEqual(metricCatalog.map(({ name, type }) => [name, type]));
+  });
+
   test("a mistake would be noticed", () => {
     expect(() => asked("rate(mantou_ready[5m]")).toThrow("not PromQL");
     expect(asked('sum by (le) (rate(no_such_bucket{api="Fetch"}[5m]))')).toEqual({
