@@ -81,6 +81,7 @@ const NODE_DRIVERS = [
   "group-member.mjs",
   "kafkajs-group-member.mjs",
   "platformatic-group-member.mjs",
+  "kafkajs-transactions.mjs",
 ];
 
 /** Node's clients, with the drivers beside them, so that a plain import finds the clients. */
