@@ -1,4 +1,4 @@
-import type { CoordinatorRecord } from "@mantou/base";
+import type { CoordinatorRecord, Uuid } from "@mantou/base";
 import type { ErrorCode } from "@mantou/protocol";
 import type {
   ConsumerGroupHeartbeat,
@@ -50,7 +50,12 @@ export interface ConsumerDoor {
   stateName(group: ConsumerGroup): string;
   /** Whether any member subscribes to the topic, by name or by pattern. */
   isSubscribed(group: ConsumerGroup, topic: string): boolean;
-  checkCommit(group: ConsumerGroup, committer: Committer): ErrorCode;
+  /** @param partitions what is committed; asked for only where the epoch is an older one. */
+  checkCommit(
+    group: ConsumerGroup,
+    committer: Committer,
+    partitions: () => Iterable<readonly [Uuid, number]>,
+  ): ErrorCode;
   checkFetch(group: ConsumerGroup, memberId: string | null, memberEpoch: number): ErrorCode;
 
   /**

@@ -73,6 +73,19 @@ const golden: readonly (readonly [string, CoordinatorRecord, string, string])[] 
       "0708090a0b0c0d0e0f0300000002000000030000",
   ],
   [
+    "current assignment with epochs",
+    records.currentAssignmentRecord("g", "m", {
+      memberEpoch: 4,
+      previousMemberEpoch: 3,
+      state: 1,
+      assignedPartitions: [{ topicId, partitions: [1, 4], assignmentEpochs: [2, 4] }],
+      partitionsPendingRevocation: [{ topicId, partitions: [2], assignmentEpochs: [3] }],
+    }),
+    "000800016700016d",
+    "000000000004000000030102000102030405060708090a0b0c0d0e0f03000000010000000401000903000000020000" +
+      "000402000102030405060708090a0b0c0d0e0f0200000002010005020000000300",
+  ],
+  [
     "resolved pattern",
     records.regularExpressionRecord("g", "a.*", {
       topics: ["abc"],
@@ -104,6 +117,7 @@ test("what is decoded encodes to the same bytes", () => {
       "memberMetadata",
       "targetMetadata",
       "targetMember",
+      "current",
       "current",
       "regex",
     ]

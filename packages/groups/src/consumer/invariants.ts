@@ -42,6 +42,8 @@ function checkMember(group: ConsumerGroup, { memberId, current, metadata }: Cons
       for (const partition of list) {
         const owner = group.ownerOf(topicId, partition);
         assert(owner === memberId, "what a member holds is its own");
+        const since = current.since.get(topicId)?.get(partition);
+        assert(since !== undefined, "what a member holds it has held since some epoch");
       }
     }
   }

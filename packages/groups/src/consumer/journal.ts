@@ -12,16 +12,8 @@ import {
 import type { Scope } from "../scope.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
 import type { MemberCurrent, MemberMetadata } from "./member.ts";
-import { metadataToValue } from "./member.ts";
+import { currentToValue, metadataToValue } from "./member.ts";
 import { toPartitionList } from "./partitions.ts";
-
-const currentToValue = (current: MemberCurrent) => ({
-  memberEpoch: current.epoch,
-  previousMemberEpoch: current.previousEpoch,
-  state: current.state,
-  assignedPartitions: toPartitionList(current.assigned),
-  partitionsPendingRevocation: toPartitionList(current.revoking),
-});
 
 /** A batch is closed when it holds this much, so that it fits the topic's max.message.bytes. */
 const BATCH_BYTES = 512 * 1024;

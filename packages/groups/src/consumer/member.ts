@@ -1,3 +1,4 @@
+import type { Uuid } from "@mantou/base";
 import type { Assignment } from "../assignors/index.ts";
 import { NO_PARTITIONS } from "../assignors/index.ts";
 import type { CurrentAssignmentValue, MemberMetadataValue } from "../records/consumer-records.ts";
@@ -49,6 +50,28 @@ export interface MemberCurrent {
   readonly assigned: Assignment;
   /** Told to be given up; nobody else gets them before the member says that it did. */
   readonly revoking: Assignment;
+  /** The epoch at which the member got each of them: older commits are another owner's. */
+  readonly since: HeldSince;
+}
+
+export type HeldSince = ReadonlyMap<Uuid, ReadonlyMap<number, number>>;
+
+/** For partitions that are now held: the epoch known from `before`, or the one given. */
+export function heldSince(
+  held: readonly Assignment[],
+  before: HeldSince,
+  epoch: number,
+): HeldSince {
+  const since = new Map<Uuid, Map<number, number>>();
+  for (const assignment of held) {
+    for (const [topicId, partitions] of assignment) {
+      const known = before.get(topicId);
+      const epochs = since.get(topicId) ?? new Map<number, number>();
+      for (const partition of partitions) epochs.set(partition, known?.get(partition) ?? epoch);
+      since.set(topicId, epochs);
+    }
+  }
+  return since;
 }
 
 export const NEW_MEMBER: MemberCurrent = {
@@ -57,6 +80,7 @@ export const NEW_MEMBER: MemberCurrent = {
   state: MemberState.STABLE,
   assigned: NO_PARTITIONS,
   revoking: NO_PARTITIONS,
+  since: new Map(),
 };
 
 export const UNKNOWN_METADATA: MemberMetadata = {
@@ -157,14 +181,52 @@ export const metadataFromValue = (value: MemberMetadataValue): MemberMetadata =>
         },
 });
 
+/** Records of before Kafka 4.3 have none (KIP-1251). */
+function writtenEpochs(value: CurrentAssignmentValue): HeldSince {
+  const written = new Map<Uuid, Map<number, number>>();
+  for (const list of [value.assignedPartitions, value.partitionsPendingRevocation]) {
+    for (const { topicId, partitions, assignmentEpochs } of list) {
+      const epochs = written.get(topicId) ?? new Map<number, number>();
+      for (const [index, partition] of partitions.entries()) {
+        const epoch = assignmentEpochs?.[index];
+        if (epoch !== undefined) epochs.set(partition, epoch);
+      }
+      written.set(topicId, epochs);
+    }
+  }
+  return written;
+}
+
+export function currentToValue(current: MemberCurrent): CurrentAssignmentValue {
+  const listed = (assignment: Assignment): CurrentAssignmentValue["assignedPartitions"] =>
+    Array.from(assignment, ([topicId, partitions]) => {
+      const epochs = current.since.get(topicId);
+      const assignmentEpochs = partitions.map(
+        (partition) => epochs?.get(partition) ?? current.epoch,
+      );
+      return { topicId, partitions: [...partitions], assignmentEpochs };
+    });
+  return {
+    memberEpoch: current.epoch,
+    previousMemberEpoch: current.previousEpoch,
+    state: current.state,
+    assignedPartitions: listed(current.assigned),
+    partitionsPendingRevocation: listed(current.revoking),
+  };
+}
+
 /** A state that a later version wrote counts as unrevoked: the member has to say what it has. */
 export function currentFromValue(value: CurrentAssignmentValue): MemberCurrent {
   const known = Object.values(MemberState).find((state) => state === value.state);
+  const epoch = value.memberEpoch;
+  const assigned = toAssignment(value.assignedPartitions);
+  const revoking = toAssignment(value.partitionsPendingRevocation);
   return {
-    epoch: value.memberEpoch,
+    epoch,
     previousEpoch: value.previousMemberEpoch,
     state: known ?? MemberState.UNREVOKED,
-    assigned: toAssignment(value.assignedPartitions),
-    revoking: toAssignment(value.partitionsPendingRevocation),
+    assigned,
+    revoking,
+    since: heldSince([assigned, revoking], writtenEpochs(value), epoch),
   };
 }

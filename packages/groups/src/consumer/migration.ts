@@ -2,6 +2,7 @@ import type { Uuid } from "@mantou/base";
 import type { ConsumerAssignment, ConsumerSubscription } from "@mantou/protocol";
 import { ErrorCode, encodeConsumerAssignment } from "@mantou/protocol";
 import type { Assignment } from "../assignors/index.ts";
+import { NO_PARTITIONS } from "../assignors/index.ts";
 import type { ClassicGroup } from "../classic/classic-group.ts";
 import type { ClassicConsumer } from "../classic/migration.ts";
 import {
@@ -14,7 +15,7 @@ import type { Scope } from "../scope.ts";
 import { ConsumerGroup } from "./consumer-group.ts";
 import type { Journal } from "./journal.ts";
 import type { ConsumerMember, MemberMetadata } from "./member.ts";
-import { MemberState, sortedNames } from "./member.ts";
+import { MemberState, heldSince, sortedNames } from "./member.ts";
 import { toAssignment, union } from "./partitions.ts";
 import type { Refusal } from "./refusal.ts";
 import { refuse } from "./refusal.ts";
@@ -128,7 +129,8 @@ function adopt(
     previousEpoch: epoch,
     state: MemberState.STABLE,
     assigned,
-    revoking: new Map(),
+    revoking: NO_PARTITIONS,
+    since: heldSince([assigned], new Map(), epoch),
   });
 }
 

@@ -3,7 +3,7 @@ import type { Assignment } from "../assignors/index.ts";
 import { NO_PARTITIONS } from "../assignors/index.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
 import type { ConsumerMember, MemberCurrent } from "./member.ts";
-import { MemberState } from "./member.ts";
+import { MemberState, heldSince } from "./member.ts";
 import type { PartitionList } from "./partitions.ts";
 import { touches, union } from "./partitions.ts";
 
@@ -112,7 +112,8 @@ function moved(
 ): MemberCurrent {
   // The epoch before is the one that a lost answer leaves the member at.
   const previousEpoch = epoch === current.epoch ? current.previousEpoch : current.epoch;
-  return { epoch, previousEpoch, state, assigned, revoking };
+  const since = heldSince([assigned, revoking], current.since, epoch);
+  return { epoch, previousEpoch, state, assigned, revoking, since };
 }
 
 export function isSameCurrent(

@@ -123,7 +123,9 @@ function admit(scope: Scope, commit: Commit): ErrorCode {
     const created = createClassicGroup(scope, groupId);
     return created === null ? ErrorCode.POLICY_VIOLATION : ErrorCode.NONE;
   }
-  if (group.type === "consumer") return consumerDoor.checkCommit(group, committer);
+  if (group.type === "consumer") {
+    return consumerDoor.checkCommit(group, committer, () => partitionsOf(scope, commit));
+  }
   const error = checkClassicCommit(group, committer);
   // Consumers of old had no heartbeats of their own: a commit keeps its member alive.
   if (error === ErrorCode.NONE && !committer.isTransactional) {
@@ -131,6 +133,15 @@ function admit(scope: Scope, commit: Commit): ErrorCode {
     if (member !== undefined) keepAlive(scope, group, member);
   }
   return error;
+}
+
+/** Partitions of topics that exist. */
+function* partitionsOf(scope: Scope, commit: Commit): Iterable<readonly [Uuid, number]> {
+  for (const topic of commit.topics) {
+    const topicId = commit.byTopicId ? topic.topicId : scope.context.topics.idOf(topic.name);
+    if (topicId === undefined) continue;
+    for (const { partitionIndex } of topic.partitions) yield [topicId, partitionIndex];
+  }
 }
 
 function commitTopic(
