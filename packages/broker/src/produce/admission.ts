@@ -25,6 +25,7 @@ import { IMPLICIT_ADD_VERSION } from "../transactions/transaction-gate.ts";
 import {
   codecRefusal,
   inspectionRefusal,
+  internalTopicRefusal,
   producerRefusal,
   sizeRefusal,
   timestampRefusal,
@@ -191,6 +192,7 @@ export class Admission {
     const config = this.parts.configOf(logId);
     return (
       codecRefusal(batch.attributes, version) ??
+      internalTopicRefusal(batch.attributes, config) ??
       sizeRefusal(table.word(row, Inspect.length), config) ??
       timestampRefusal(batch.baseTimestamp, batch.maxTimestamp, config, nowMs) ??
       producerRefusal(batch.producerId)

@@ -1,5 +1,6 @@
 import { InspectCode } from "@mantou/io";
 import type { TopicConfig } from "@mantou/catalog";
+import { isInternalTopic } from "@mantou/catalog";
 import { BATCH_HEADER_BYTES, ErrorCode } from "@mantou/protocol";
 
 /** A refusal of a batch, in the protocol's words. */
@@ -61,6 +62,15 @@ export function codecRefusal(attributes: number, produceVersion: number): Refusa
     errorCode: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
     message: "zstd needs Produce version 7 or newer",
   };
+}
+
+/**
+ * Coordinators read their topics back at every start, and inflate nothing then. Only an
+ * administrator's tool gets so far as to write there at all.
+ */
+export function internalTopicRefusal(attributes: number, config: TopicConfig): Refusal | null {
+  if ((attributes & CODEC_MASK) === 0 || !isInternalTopic(config.topic)) return null;
+  return invalid("records of internal topics may not be compressed");
 }
 
 /** Size rules of the topic. `bytes` is the whole batch. */
