@@ -3,7 +3,7 @@ import { AssertionError } from "@mantou/base";
 import type { LogStore } from "@mantou/io";
 import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
-import type { Replaying } from "./shard-loader.ts";
+import type { Loaded, Replaying } from "./shard-loader.ts";
 import { loadShard } from "./shard-loader.ts";
 import type { SlotState } from "./shard-slot.ts";
 
@@ -110,6 +110,7 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
       const shard = this.parts.newShard(slot);
       const loaded = await loadShard({ ...this.parts, isWanted }, slot.logId, shard);
       if (!isWanted()) return;
+      if (loaded.skipped > 0) this.logSkipped(slot, loaded);
       this.parts.loaded(slot, shard);
       this.round.shards += 1;
       this.round.records += loaded.records;
@@ -122,6 +123,11 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
       ambient.logger.error("coordinator_load_failed", { topic, partition, reason });
       this.parts.failed(slot);
     }
+  }
+
+  private logSkipped({ partition }: Slot, { skipped, why }: Loaded): void {
+    const { ambient, topic } = this.parts;
+    ambient.logger.error("coordinator_records_skipped", { topic, partition, skipped, why });
   }
 
   /** One line for all that was loaded in one go: a start loads every partition. */

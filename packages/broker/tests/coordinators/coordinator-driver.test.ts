@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { MemoryDisk } from "@mantou/io";
-import { ErrorCode, encodeBatch, transactionMarker } from "@mantou/protocol";
+import { CompressionType, ErrorCode, encodeBatch, transactionMarker } from "@mantou/protocol";
 import { ToyCoordinator } from "./toy-coordinator.ts";
 
 const put = (key: string, value: string) => ({ kind: "put", key, value }) as const;
+const BAD = new TextEncoder().encode("bad");
 const get = (key: string) => ({ kind: "get", key }) as const;
 
 test("a reply waits for the disk, also one that only read what is not on it yet", async () => {
@@ -117,6 +118,27 @@ test("a shard is loaded from its log, and says so meanwhile", async () => {
   expect(second.shards[0]?.values).toEqual(values);
   expect(second.shards[0]?.leaderEpoch).toBe(2);
   expect(second.ask(3, get("key 1"))).toEqual([values.get("key 1") as string]);
+});
+
+test("what no coordinator has written does not keep a shard from being loaded", async () => {
+  const toy = await ToyCoordinator.open();
+  const logId = await toy.lead(0);
+  toy.ask(0, put("a", "1"));
+  toy.ask(0, put("bad", "1"));
+  await toy.run();
+  const foreign = (bytes: Uint8Array): void =>
+    toy.coordinators.writer.append(logId, bytes, 1, { assigned: () => {}, settled: () => {} });
+  const codecs = { gzip: { compress: (plain: Uint8Array) => plain, decompress: () => BAD } };
+  foreign(encodeBatch([{ key: BAD, value: BAD }], { codec: CompressionType.GZIP, codecs }));
+  foreign(encodeBatch([{ key: null, value: BAD }]));
+  toy.ask(0, put("b", "2"));
+  await toy.run();
+  toy.driver.unload(0);
+  toy.driver.lead(0, logId);
+  await toy.run();
+  expect(["a", "b"].map((key) => toy.ask(0, get(key))[0])).toEqual(["1", "2"]);
+  const [line] = toy.log.filter((each) => each.includes("coordinator_records_skipped"));
+  expect(line).toContain('"skipped":2');
 });
 
 test("partitions without data load at once, and have no shard before somebody asks", async () => {

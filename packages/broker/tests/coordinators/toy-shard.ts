@@ -48,6 +48,7 @@ export class ToyShard implements CoordinatorShard<ToyCommand, string, string> {
 
   replay({ key, value }: CoordinatorRecord, batch: ReplayedBatch): void {
     this.replayed.push(batch);
+    if (text.decode(key) === "bad") throw new Error("no such record");
     if (value === null) this.values.delete(text.decode(key));
     else this.values.set(text.decode(key), text.decode(value));
   }
