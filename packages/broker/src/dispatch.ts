@@ -61,10 +61,16 @@ export interface DispatchParts {
 /** Frame in, request decoded, handler called, outcome carried out. One request hurts no other. */
 export class Dispatch {
   private readonly reader: Reader;
+  private later = 0;
   private readonly malformedLines = new LineLimit(MALFORMED_LINES_PER_SECOND);
 
   constructor(private readonly parts: DispatchParts) {
     this.reader = new Reader(parts.arena.bytes, parts.arena.view);
+  }
+
+  /** Requests whose answer waits for the controller or for a disk. */
+  get waiting(): number {
+    return this.later;
   }
 
   /** Takes one frame. Its memory is released here, or by the produce stage after the append. */
@@ -143,11 +149,15 @@ export class Dispatch {
         });
         return;
       case "later":
+        this.later += 1;
         outcome.response
           .then((response) => answers.send(call, entry.api, response))
           .catch((error: unknown) => this.answerFailure(entry, call, request, frame, error))
           .then(
-            () => this.parts.flushSoon(),
+            () => {
+              this.later -= 1;
+              this.parts.flushSoon();
+            },
             (error: unknown) => this.parts.ambient.fatal("a request cannot be answered", error),
           );
     }

@@ -77,8 +77,8 @@ export class Tick {
   }
 
   /**
-   * Takes no more requests; resolves when nothing that was accepted waits for a disk any more, or
-   * after `timeoutMs`.
+   * Takes no more requests; resolves when nothing that was accepted waits for the controller or
+   * for a disk any more, or after `timeoutMs`.
    */
   drain(timeoutMs: number): Promise<void> {
     this.draining = true;
@@ -114,7 +114,8 @@ export class Tick {
   }
 
   private get isIdle(): boolean {
-    return this.parts.produce.waiting === 0 && this.parts.coordinators.writing === 0;
+    const { coordinators, dispatch, produce } = this.parts;
+    return produce.waiting === 0 && coordinators.writing === 0 && dispatch.waiting === 0;
   }
 
   private run(): void {
