@@ -4,81 +4,13 @@ mod batch_maker;
 mod clean_harness;
 mod store_harness;
 
-use clean_harness::{Model, ReadBatch, clean, clean_spec, read_all};
+use clean_harness::bench::{Bench, small};
+use clean_harness::{Model, clean, clean_spec, read_all};
 use mantou_log_core::batch::attribute;
 use mantou_log_core::*;
-use store_harness::{Harness, TempDir, batches, files, pinned, spec, until, want};
+use store_harness::{Harness, batches, files, pinned, until, want};
 
 const TIME: i64 = 1_000_000;
-
-fn small(log: LogId) -> LogSpec {
-    let mut small = spec(log);
-    small.config.segment_bytes = 4096;
-    small.config.index_interval_bytes = 200;
-    small
-}
-
-struct Bench {
-    // Closed before the folder goes.
-    store: Harness,
-    directory: TempDir,
-    model: Model,
-}
-
-impl Bench {
-    fn new() -> Bench {
-        let directory = TempDir::new();
-        let store = Harness::open(directory.path());
-        store.open_logs(&[small(0)]);
-        Bench {
-            store,
-            directory,
-            model: Model::default(),
-        }
-    }
-
-    fn put(&mut self, records: &[(&str, Option<&str>)]) -> i64 {
-        self.put_as(records, 0, None)
-    }
-
-    fn put_as(
-        &mut self,
-        records: &[(&str, Option<&str>)],
-        codec: i16,
-        producer: Option<(i64, bool)>,
-    ) -> i64 {
-        let base = self.model.end;
-        let made = self.model.batch(records, TIME + base, codec, producer);
-        self.store.append(0, base, made.bytes)
-    }
-
-    fn mark(&mut self, producer_id: i64, commit: bool) -> i64 {
-        let base = self.model.end;
-        let made = self.model.marker(producer_id, commit, TIME + base);
-        self.store.append(0, base, made.bytes)
-    }
-
-    fn roll(&self) {
-        self.store.state(Command::Roll { log: 0 });
-    }
-
-    fn clean_at(&self, first_dirty: i64, now_ms: i64) -> CleanOutcome {
-        let limit = self.model.stable_end();
-        clean(&self.store, 0, clean_spec(first_dirty, limit, now_ms)).expect("cleans")
-    }
-
-    fn read(&self) -> Vec<ReadBatch> {
-        let read = read_all(&self.store, 0, 0).expect("readable");
-        self.model.check(&read, "after a run");
-        read
-    }
-
-    fn offsets(&self) -> Vec<i64> {
-        let read = self.read();
-        let records = read.iter().flat_map(|batch| &batch.records);
-        records.map(|record| record.offset).collect()
-    }
-}
 
 #[test]
 fn the_newest_record_of_each_key_stays_with_its_offset() {

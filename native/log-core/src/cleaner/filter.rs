@@ -7,18 +7,14 @@
 
 use std::collections::HashSet;
 
+use super::batch_writer::{put_empty, put_header, put_record, seal};
 use super::deflate::deflate;
 use super::fault::CleanFault;
 use super::offset_map::OffsetMap;
-use super::record_view::{RecordView, RecordViews, inflate, put_varlong, varlong_bytes};
+use super::record_view::{RecordView, RecordViews, inflate};
 use super::spec::CleanSpec;
 use super::transactions::{Aborted, marker_of};
-use crate::batch::{
-    BATCH_HEADER_BYTES, BATCH_OVERHEAD_BYTES, BatchHeader, BatchView, Codec, attribute, crc32c,
-};
-
-/// Timestamp of a batch without records.
-const NO_BASE_TIMESTAMP: i64 = -1;
+use crate::batch::{BatchHeader, BatchView, Codec};
 
 /// What becomes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +119,8 @@ impl<'a> Filter<'a> {
         if let Ok(Some(record)) = RecordViews::new(batch.payload(), header.records_count).next() {
             put_record(&mut self.kept, &record, header.base_timestamp, horizon);
         }
-        self.put_batch(batch, 1, header.max_timestamp, Some(horizon), Codec::None);
+        let max_timestamp = header.max_timestamp;
+        put_header(&mut self.output, batch, (1, max_timestamp), Some(horizon));
         self.output.extend_from_slice(&self.kept);
         seal(&mut self.output);
         Verdict::Rewritten
@@ -171,7 +168,12 @@ impl<'a> Filter<'a> {
             kept.max_timestamp
         };
         let codec = header.codec().unwrap_or(Codec::None);
-        self.put_batch(batch, kept.count, max_timestamp, horizon, codec);
+        put_header(
+            &mut self.output,
+            batch,
+            (kept.count, max_timestamp),
+            horizon,
+        );
         deflate(codec, &self.kept, &mut self.output)?;
         seal(&mut self.output);
         Ok(Verdict::Rewritten)
@@ -277,39 +279,8 @@ impl<'a> Filter<'a> {
         if !must_stay {
             return Verdict::Dropped;
         }
-        self.put_batch(batch, 0, batch.header.max_timestamp, None, Codec::None);
-        let attributes = batch.header.attributes & !attribute::CODEC_MASK;
-        let attributes = attributes & !attribute::DELETE_HORIZON;
-        self.output[21..23].copy_from_slice(&attributes.to_be_bytes());
-        self.output[27..35].copy_from_slice(&NO_BASE_TIMESTAMP.to_be_bytes());
-        seal(&mut self.output);
+        put_empty(&mut self.output, batch);
         Verdict::Rewritten
-    }
-
-    /// Begins the new batch in `output` with the old one's header. Base offset, last offset and
-    /// sequences stay.
-    fn put_batch(
-        &mut self,
-        batch: &BatchView<'_>,
-        count: i32,
-        max_timestamp: i64,
-        horizon: Option<i64>,
-        codec: Codec,
-    ) {
-        let out = &mut self.output;
-        out.clear();
-        out.extend_from_slice(&batch.bytes()[..BATCH_HEADER_BYTES]);
-        out[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
-        out[57..61].copy_from_slice(&count.to_be_bytes());
-        let mut attributes = batch.header.attributes;
-        if codec == Codec::None {
-            attributes &= !attribute::CODEC_MASK;
-        }
-        if let Some(horizon) = horizon {
-            attributes |= attribute::DELETE_HORIZON;
-            out[27..35].copy_from_slice(&horizon.to_be_bytes());
-        }
-        out[21..23].copy_from_slice(&attributes.to_be_bytes());
     }
 }
 
@@ -320,23 +291,4 @@ fn next<'a>(
     records
         .next()
         .map_err(|error| CleanFault::records(header.base_offset, error))
-}
-
-/// Appends a record whose timestamp counted from `old_base` and now counts from `new_base`.
-fn put_record(out: &mut Vec<u8>, record: &RecordView<'_>, old_base: i64, new_base: i64) {
-    let timestamp = old_base.wrapping_add(record.timestamp_delta);
-    let delta = timestamp.wrapping_sub(new_base);
-    let length = 1 + varlong_bytes(delta) + record.rest.len();
-    put_varlong(out, length as i64);
-    out.push(record.attributes);
-    put_varlong(out, delta);
-    out.extend_from_slice(record.rest);
-}
-
-/// Puts length and checksum right.
-fn seal(batch: &mut [u8]) {
-    let length = (batch.len() - BATCH_OVERHEAD_BYTES) as i32;
-    batch[8..12].copy_from_slice(&length.to_be_bytes());
-    let crc = crc32c(&batch[21..]);
-    batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }

@@ -9,6 +9,7 @@
 //! its place do truncation, retention and removal of that one log wait, for two directory syncs.
 //! Appends and reads never do.
 
+mod batch_writer;
 mod deflate;
 mod fault;
 mod filter;

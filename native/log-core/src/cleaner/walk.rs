@@ -26,6 +26,8 @@ pub enum Depth {
     Whole,
 }
 
+pub type Walked = Result<Flow, CleanFault>;
+
 /// Calls `visit` with the batches of `view` from the one that reaches `from` on.
 pub fn walk(
     core: &Core,
@@ -33,8 +35,8 @@ pub fn walk(
     view: &SegmentView,
     (from, depth): (i64, Depth),
     pace: &mut Pace<'_>,
-    mut visit: impl FnMut(&mut Scanner, u64, &BatchHeader, &mut Pace<'_>) -> Result<Flow, CleanFault>,
-) -> Result<Flow, CleanFault> {
+    mut visit: impl FnMut(&mut Scanner, u64, &BatchHeader, &mut Pace<'_>) -> Walked,
+) -> Walked {
     let file = core.segment_file(log, &view.segment)?;
     let mut position = if from <= view.segment.base_offset {
         0
