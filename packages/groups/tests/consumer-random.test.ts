@@ -5,7 +5,7 @@ import type { Client } from "./consumer-clients.ts";
 import { ClassicClient, ConsumerClient } from "./consumer-clients.ts";
 import { World } from "./consumer-world.ts";
 
-const SEEDS = process.env["MANTOU_LONG"] === "1" ? 400 : 24;
+const SEEDS = process.env["MANTOU_LONG"] === "1" ? 400 : 12;
 const STEPS = 700;
 const CLIENTS_MAX = 8;
 const TOPICS = ["orders", "orders-eu", "payments", "audit"];

@@ -3,12 +3,15 @@ import { ConsumerGroup } from "./consumer-group.ts";
 import { Journal } from "./journal.ts";
 import { bumpEpoch } from "./target.ts";
 
+const FEW_NAMES = 16;
+
 /**
  * Topics came, went, grew or moved. Patterns are matched with them, and each group whose
  * subscribed topics are not what they were gets a new epoch; its target follows with the next
  * heartbeat, so that changes that come together are served by one computation.
  */
 export function topicsChanged(scope: Scope, names: readonly string[]): void {
+  const changed = new Set(names);
   for (const name of names) scope.topicKnowledge.forget(name);
   for (const group of scope.groups.values()) {
     if (!(group instanceof ConsumerGroup) || group.size === 0) continue;
@@ -17,10 +20,20 @@ export function topicsChanged(scope: Scope, names: readonly string[]): void {
     for (const source of [...group.regexesInUse]) {
       if (rematch(scope, journal, source, names)) isChanged = true;
     }
-    const isTouched = names.some((name) => group.isSubscribed(name));
+    const isTouched = isSubscribedToAny(group, changed);
     if (isChanged || (isTouched && hasOtherTopics(scope, group))) bumpEpoch(scope, journal);
     journal.flush();
   }
+}
+
+/** Looks through whichever of the two is shorter: a broker that starts tells of all topics. */
+function isSubscribedToAny(group: ConsumerGroup, names: ReadonlySet<string>): boolean {
+  if (names.size <= FEW_NAMES) {
+    for (const name of names) if (group.isSubscribed(name)) return true;
+    return false;
+  }
+  for (const name of group.subscribedTopics()) if (names.has(name)) return true;
+  return false;
 }
 
 /** Matches a pattern with what changed. Whether it now matches other topics. */

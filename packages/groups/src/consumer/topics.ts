@@ -21,12 +21,15 @@ const INTERNAL_TOPICS = new Set([
 ]);
 
 const TOPICS_MAX = 100_000;
-const PATTERNS_MAX = 1_000;
+/** Compiled patterns, and instructions of all of them: about 200 MB if each is as bad as it can be. */
+const PATTERNS_MAX = 200;
+const INSTRUCTIONS_TOTAL_MAX = 200_000;
 
 /** What a shard has worked out about topics and patterns. All of it can be worked out again. */
 export class TopicKnowledge {
   private readonly factsByName = new Map<string, TopicFacts>();
   private readonly patterns = new Map<string, TopicPattern>();
+  private instructions = 0;
 
   /** Undefined where there is no such topic. */
   facts(view: TopicsView, name: string): TopicFacts | undefined {
@@ -52,7 +55,12 @@ export class TopicKnowledge {
     if (known !== undefined) return { ok: true, value: known };
     const compiled = compileTopicPattern(source);
     if (!compiled.ok) return compiled;
-    if (this.patterns.size >= PATTERNS_MAX) this.patterns.clear();
+    const { size } = compiled.value;
+    if (this.patterns.size >= PATTERNS_MAX || this.instructions + size > INSTRUCTIONS_TOTAL_MAX) {
+      this.patterns.clear();
+      this.instructions = 0;
+    }
+    this.instructions += size;
     this.patterns.set(source, compiled.value);
     return compiled;
   }

@@ -13,6 +13,8 @@ export const INSTRUCTIONS_MAX = 10_000;
 /** A pattern over topic names: it matches where it matches the whole name. */
 export interface TopicPattern {
   readonly source: string;
+  /** What it costs to keep: instructions of its program. */
+  readonly size: number;
   matches(topicName: string): boolean;
 }
 
@@ -32,8 +34,10 @@ export function compileTopicPattern(source: string): Result<TopicPattern, string
     return err(`expression is longer than ${PATTERN_LENGTH_MAX} characters`);
   }
   try {
-    const matcher = new Matcher(compileProgram(parseRegex(source), INSTRUCTIONS_MAX));
-    return ok({ source, matches: (topicName) => matcher.matches(topicName) });
+    const program = compileProgram(parseRegex(source), INSTRUCTIONS_MAX);
+    const matcher = new Matcher(program);
+    const matches = (topicName: string): boolean => matcher.matches(topicName);
+    return ok({ source, size: program.length, matches });
   } catch (error) {
     if (error instanceof RegexError) return err(error.message);
     throw error;

@@ -13,8 +13,8 @@ const END = -1;
 const ASCII_END = 128;
 const NEWLINE = 0x0a;
 /** Kept states, and positions in them. Beyond this the cache is built anew: memory is bounded. */
-const STATES_MAX = 1_000;
-const POSITIONS_MAX = 100_000;
+const STATES_MAX = 256;
+const POSITIONS_MAX = 50_000;
 
 interface State {
   /** Where the machine stands before it has looked at the next character, ascending. */

@@ -15,6 +15,10 @@ interface Flags {
   readonly dotAll: boolean;
 }
 
+/** Patterns are mostly literals: each character's class is made once. */
+const LITERALS = new Map<number, RegexNode>();
+const FOLDED_LITERALS = new Map<number, RegexNode>();
+
 /** Parses RE2 syntax (github.com/google/re2/wiki/Syntax). Throws {@link RegexError}. */
 export function parseRegex(pattern: string): RegexNode {
   const parser = new Parser(pattern);
@@ -109,7 +113,13 @@ class Parser {
   }
 
   private literal(code: number): RegexNode {
-    return this.classOf([[code, code]]);
+    const shared = this.flags.ignoreCase ? FOLDED_LITERALS : LITERALS;
+    const known = shared.get(code);
+    if (known !== undefined) return known;
+    const node = this.classOf([[code, code]]);
+    // Of ASCII only, so that what is shared stays small.
+    if (code < 128) shared.set(code, node);
+    return node;
   }
 
   private classOf(ranges: Ranges): RegexNode {
