@@ -10,6 +10,9 @@ export type Instruction =
   | { readonly op: "jump"; to: number }
   | { readonly op: "match" };
 
+type Split = Extract<Instruction, { op: "split" }>;
+type Jump = Extract<Instruction, { op: "jump" }>;
+
 const VISITS_PER_INSTRUCTION = 4;
 
 /**
@@ -18,77 +21,83 @@ const VISITS_PER_INSTRUCTION = 4;
  * repetitions multiply, `((a{100}){100}){100}` would be a million.
  */
 export function compileProgram(node: RegexNode, instructionsMax: number): readonly Instruction[] {
-  const program: Instruction[] = [];
-  // Repeating what is empty emits nothing, yet takes time: `(((){1000}){1000}){1000}`.
-  let visits = 0;
-  const emit = (instruction: Instruction): number => {
-    if (program.length >= instructionsMax) throw new RegexError("expression is too large");
-    return program.push(instruction) - 1;
-  };
+  const compiler = new Compiler(instructionsMax);
+  compiler.node(node);
+  compiler.emit({ op: "match" });
+  return compiler.program;
+}
 
-  const emitAlternate = (choices: readonly RegexNode[]): void => {
-    const exits: { to: number }[] = [];
-    for (const [index, choice] of choices.entries()) {
-      if (index === choices.length - 1) {
-        emitNode(choice);
-        break;
-      }
-      const split = { op: "split" as const, first: program.length + 1, second: 0 };
-      emit(split);
-      emitNode(choice);
-      const exit = { op: "jump" as const, to: 0 };
-      emit(exit);
-      exits.push(exit);
-      split.second = program.length;
-    }
-    for (const exit of exits) exit.to = program.length;
-  };
+class Compiler {
+  readonly program: Instruction[] = [];
+  /** Repeating what is empty emits nothing, yet takes time: `(((){1000}){1000}){1000}`. */
+  private visits = 0;
 
-  const emitRepeat = (of: RegexNode, min: number, max: number): void => {
-    for (let i = 0; i < min; i++) emitNode(of);
-    if (max === Infinity) {
-      const split = { op: "split" as const, first: program.length + 1, second: 0 };
-      const start = emit(split);
-      emitNode(of);
-      emit({ op: "jump", to: start });
-      split.second = program.length;
-      return;
-    }
-    const splits: { second: number }[] = [];
-    for (let i = min; i < max; i++) {
-      const split = { op: "split" as const, first: program.length + 1, second: 0 };
-      emit(split);
-      emitNode(of);
-      splits.push(split);
-    }
-    for (const split of splits) split.second = program.length;
-  };
+  constructor(private readonly instructionsMax: number) {}
 
-  const emitNode = (part: RegexNode): void => {
-    if (++visits > VISITS_PER_INSTRUCTION * instructionsMax) {
+  emit<I extends Instruction>(instruction: I): I {
+    if (this.program.length >= this.instructionsMax)
+      throw new RegexError("expression is too large");
+    this.program.push(instruction);
+    return instruction;
+  }
+
+  node(node: RegexNode): void {
+    if (++this.visits > VISITS_PER_INSTRUCTION * this.instructionsMax) {
       throw new RegexError("expression is too large");
     }
-    switch (part.kind) {
+    switch (node.kind) {
       case "empty":
         return;
       case "class":
-        emit({ op: "class", of: part.of });
+        this.emit({ op: "class", of: node.of });
         return;
       case "assert":
-        emit({ op: "assert", assertion: part.assertion });
+        this.emit({ op: "assert", assertion: node.assertion });
         return;
       case "concat":
-        for (const child of part.parts) emitNode(child);
+        for (const child of node.parts) this.node(child);
         return;
       case "alternate":
-        emitAlternate(part.choices);
+        this.alternate(node.choices);
         return;
       case "repeat":
-        emitRepeat(part.of, part.min, part.max);
+        this.repeat(node.of, node.min, node.max);
     }
-  };
+  }
 
-  emitNode(node);
-  emit({ op: "match" });
-  return program;
+  /** Goes on with the next instruction, or with one that is set later. */
+  private split(): Split {
+    return this.emit({ op: "split", first: this.program.length + 1, second: 0 });
+  }
+
+  private alternate(choices: readonly RegexNode[]): void {
+    const exits: Jump[] = [];
+    for (const choice of choices.slice(0, -1)) {
+      const split = this.split();
+      this.node(choice);
+      exits.push(this.emit({ op: "jump", to: 0 }));
+      split.second = this.program.length;
+    }
+    const last = choices.at(-1);
+    if (last !== undefined) this.node(last);
+    for (const exit of exits) exit.to = this.program.length;
+  }
+
+  private repeat(of: RegexNode, min: number, max: number): void {
+    for (let i = 0; i < min; i++) this.node(of);
+    if (max === Infinity) {
+      const start = this.program.length;
+      const split = this.split();
+      this.node(of);
+      this.emit({ op: "jump", to: start });
+      split.second = this.program.length;
+      return;
+    }
+    const splits: Split[] = [];
+    for (let i = min; i < max; i++) {
+      splits.push(this.split());
+      this.node(of);
+    }
+    for (const split of splits) split.second = this.program.length;
+  }
 }
