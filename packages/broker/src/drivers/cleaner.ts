@@ -3,15 +3,11 @@ import type { CleanerConfig, TopicConfig } from "@mantou/catalog";
 import { BATCH_HEADER_DOUBLES, BatchHeader, IoError } from "@mantou/io";
 import type { CleanOutcome, LogStore, SegmentInfo } from "@mantou/io";
 import type { CompactionPlan, PartitionTable, ProducerStates } from "@mantou/replication";
-import {
-  CLEANER_CHECKPOINT,
-  decodeCleanerCheckpoint,
-  encodeCleanerCheckpoint,
-  planCompaction,
-} from "@mantou/replication";
+import { planCompaction } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 import type { BrokerCounters } from "../counters.ts";
 import { CLEAN_INFLATED_BYTES_MAX, INFLATION_MAX } from "../limits.ts";
+import { CleanNotes, type KnownLog } from "./cleaner-notes.ts";
 import type { Partitions } from "./partitions.ts";
 
 export interface CleanerParts {
@@ -22,18 +18,6 @@ export interface CleanerParts {
   readonly partitions: Pick<Partitions, "openLogIds" | "configOf" | "describe">;
   readonly counters: BrokerCounters;
   readonly config: () => CleanerConfig;
-}
-
-/** What is known of one log between rounds. */
-interface Known {
-  /** Everything below is clean. */
-  cleanEnd: number;
-  /** It was cleaned from its very start in this run of the broker. */
-  fromStart: boolean;
-  /** What aborted transactions left below it is gone since an earlier round. */
-  prunable: number;
-  /** It cannot be read: not tried again before the broker starts anew. */
-  broken: boolean;
 }
 
 interface Candidate {
@@ -49,13 +33,11 @@ interface Candidate {
 export class Cleaner {
   private cancel: (() => void) | null = null;
   private stopped = false;
-  /** Of compacted logs that were looked at. A topic that is made anew has another log. */
-  private readonly known = new Map<LogId, Known>();
-  /** As it was found at start, by topic and partition. */
-  private noted: ReadonlyMap<string, number> | null = null;
-  private written = "";
+  private readonly notes: CleanNotes;
 
-  constructor(private readonly parts: CleanerParts) {}
+  constructor(private readonly parts: CleanerParts) {
+    this.notes = new CleanNotes(parts.ambient, parts.logs, parts.partitions);
+  }
 
   start(): void {
     this.cancel = this.parts.ambient.timers.after(this.parts.config().backoffMs, () => {
@@ -76,8 +58,9 @@ export class Cleaner {
   /** One look at all compacted logs, and a run for each that needs one. */
   async round(): Promise<void> {
     if (!this.parts.config().enable) return;
-    this.noted ??= await this.loadCheckpoint();
-    this.forgetGone();
+    await this.notes.load();
+    this.notes.forgetGone();
+    this.parts.counters.uncleanableLogs = this.notes.brokenCount;
     const candidates: Candidate[] = [];
     for (const logId of this.parts.partitions.openLogIds()) {
       if (this.stopped) return;
@@ -110,7 +93,7 @@ export class Cleaner {
     if (!this.isCleanable(logId)) return null;
     const config = partitions.configOf(logId);
     if (!config.cleanupCompact) return null;
-    const known = this.knownOf(logId);
+    const known = this.notes.of(logId);
     if (known === null || known.broken) return null;
     if (table.logEndOffset(logId) === table.logStartOffset(logId)) return null;
     this.prune(logId, known);
@@ -134,7 +117,7 @@ export class Cleaner {
     logId: LogId,
     config: TopicConfig,
     segments: readonly SegmentInfo[],
-    known: Known,
+    known: KnownLog,
     firstDirtyTimestamp: number | null,
   ): CompactionPlan {
     const { ambient, table, producers } = this.parts;
@@ -180,12 +163,12 @@ export class Cleaner {
       const outcome = await this.run(logId, config, firstDirtyOffset, limit);
       if (outcome === null || outcome.cleanEndOffset <= firstDirtyOffset) return;
       firstDirtyOffset = outcome.cleanEndOffset;
-      const known = this.knownOf(logId);
+      const known = this.notes.of(logId);
       if (known === null) return;
       known.fromStart ||= plan.firstDirtyOffset <= this.parts.table.logStartOffset(logId);
       known.cleanEnd = firstDirtyOffset;
       this.tell(logId, outcome);
-      await this.writeCheckpoint();
+      await this.notes.write();
       if (!outcome.isMapFull) return;
     }
   }
@@ -221,7 +204,7 @@ export class Cleaner {
    * until then an answer may be on its way that was located before. And only where this process
    * has seen to it: what is noted may be of another topic of that name.
    */
-  private prune(logId: LogId, known: Known): void {
+  private prune(logId: LogId, known: KnownLog): void {
     if (known.prunable > 0) this.parts.producers.trim(logId, known.prunable);
     if (known.fromStart) known.prunable = known.cleanEnd;
   }
@@ -234,61 +217,6 @@ export class Cleaner {
       if (!(error instanceof IoError)) throw error;
       this.parts.ambient.logger.warn("compaction_put_off", { reason: error.message });
       return false;
-    }
-  }
-
-  private knownOf(logId: LogId): Known | null {
-    const hosted = this.parts.partitions.describe(logId);
-    if (hosted === undefined) return null;
-    let known = this.known.get(logId);
-    if (known === undefined) {
-      const cleanEnd = this.noted?.get(keyOf(hosted.topic, hosted.partition)) ?? 0;
-      known = { cleanEnd, fromStart: false, prunable: 0, broken: false };
-      this.known.set(logId, known);
-    }
-    return known;
-  }
-
-  /** Logs that have left this broker. */
-  private forgetGone(): void {
-    for (const logId of this.known.keys()) {
-      if (this.parts.partitions.describe(logId) === undefined) this.known.delete(logId);
-    }
-    this.count();
-  }
-
-  private async loadCheckpoint(): Promise<ReadonlyMap<string, number>> {
-    const bytes = await this.parts.logs.getFile(null, CLEANER_CHECKPOINT);
-    if (bytes === null) return new Map();
-    const decoded = decodeCleanerCheckpoint(bytes);
-    if (!decoded.ok) {
-      const { logger } = this.parts.ambient;
-      logger.warn("cleaner_checkpoint_unusable", { reason: decoded.error });
-      return new Map();
-    }
-    return new Map(
-      decoded.value.map((entry) => [keyOf(entry.topic, entry.partition), entry.offset]),
-    );
-  }
-
-  private async writeCheckpoint(): Promise<void> {
-    const entries = [];
-    for (const [logId, { cleanEnd }] of this.known) {
-      const hosted = this.parts.partitions.describe(logId);
-      if (hosted === undefined || cleanEnd === 0) continue;
-      const { topic, partition } = hosted;
-      entries.push({ topic, partition, offset: cleanEnd });
-    }
-    const bytes = encodeCleanerCheckpoint(entries);
-    const text = new TextDecoder().decode(bytes);
-    if (text === this.written) return;
-    try {
-      await this.parts.logs.putFile(null, CLEANER_CHECKPOINT, bytes);
-      this.written = text;
-    } catch (error) {
-      // It only saves work: what it lacks is cleaned again.
-      if (!(error instanceof IoError)) throw error;
-      this.parts.ambient.logger.warn("cleaner_checkpoint_failed", { reason: error.message });
     }
   }
 
@@ -316,21 +244,13 @@ export class Cleaner {
       logger.warn("log_clean_put_off", where);
       return;
     }
-    const known = this.knownOf(logId);
+    const known = this.notes.of(logId);
     if (known !== null) known.broken = true;
-    this.count();
+    this.parts.counters.uncleanableLogs = this.notes.brokenCount;
     logger.error("log_uncleanable", {
       ...where,
       why: "a batch of it cannot be read; the log is not compacted, all others are",
       todo: "restore the partition from a copy, or delete records up to behind that offset",
     });
   }
-
-  private count(): void {
-    let broken = 0;
-    for (const known of this.known.values()) if (known.broken) broken += 1;
-    this.parts.counters.uncleanableLogs = broken;
-  }
 }
-
-const keyOf = (topic: string, partition: number): string => `${topic} ${partition}`;
