@@ -1,5 +1,10 @@
 import type { LogId, Millis, Offset, Uuid } from "@mantou/base";
+import type { CleanOutcome, CleanRequest } from "./clean.ts";
+import type { NetworkStats, StoreStats } from "./stats.ts";
 import type { Table } from "./table.ts";
+
+export * from "./clean.ts";
+export * from "./stats.ts";
 
 /** A fault of the environment, as a value that names what, why and (as `code`) which. */
 export class IoError extends Error {
@@ -76,18 +81,6 @@ export interface ConnectionInfo {
   readonly listenerId: number;
   readonly remoteHost: string;
   readonly remotePort: number;
-}
-
-export interface NetworkStats {
-  readonly connections: number;
-  readonly acceptedTotal: number;
-  readonly refusedTotal: number;
-  readonly receivedBytesTotal: number;
-  readonly sentBytesTotal: number;
-  /** Times that a connection was not read because the arena had no room. */
-  readonly memoryWaitsTotal: number;
-  readonly arenaBytesUsed: number;
-  readonly arenaBytesTotal: number;
 }
 
 export interface Network {
@@ -189,90 +182,6 @@ export const BatchHeader = {
   leaderEpoch: 7,
 } as const;
 export const BATCH_HEADER_DOUBLES = 8;
-
-/**
- * Counts by powers of two: `counts[0]` of zeros, `counts[i]` of values from 2^(i-1) up to, and
- * not with, 2^i; the last of HISTOGRAM_BUCKETS takes the rest.
- */
-export interface Log2Histogram {
-  readonly counts: readonly number[];
-  readonly sum: number;
-}
-export const HISTOGRAM_BUCKETS = 32;
-
-/** One run of compaction over one log. Sizes in bytes, times in milliseconds. */
-export interface CleanRequest {
-  /** Everything below was cleaned before: its keys are each there once. */
-  readonly firstDirtyOffset: Offset;
-  /**
-   * First offset that must not be touched: at most the last stable offset. What is newer than the
-   * last recovery points (see `checkpoint`) and the segment that is written to are never touched.
-   */
-  readonly limit: Offset;
-  readonly nowMs: Millis;
-  /** How long a record without value, or a marker without records, stays once it was cleaned. */
-  readonly deleteRetentionMs: number;
-  /** Memory for the newest offset of each key, CLEAN_ENTRY_BYTES for one at nine tenths. */
-  readonly mapBytes: number;
-  /** Bytes to which one batch may inflate; beyond it the log is left as it is. */
-  readonly inflatedBytesMax: number;
-  /** Bytes read and written in a second. Infinity: no limit. */
-  readonly bytesPerSecondMax: number;
-  /**
-   * Rows of CLEAN_PRODUCER_DOUBLES: id, epoch and last offset (-1: only a marker is known) of each
-   * producer that the partition remembers. The batch with its last record stays, empty if need be.
-   */
-  readonly producers: readonly number[];
-}
-export const CLEAN_PRODUCER_DOUBLES = 3;
-export const CLEAN_ENTRY_BYTES = 24;
-
-export interface CleanOutcome {
-  /** Everything below is clean now: the next `firstDirtyOffset`. */
-  readonly cleanEndOffset: Offset;
-  readonly readBytes: number;
-  readonly writtenBytes: number;
-  /** Bytes of the segments that were looked at, before and after. */
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-  readonly recordsKept: number;
-  readonly recordsRemoved: number;
-  /** Keys that were met above `firstDirtyOffset`. */
-  readonly keys: number;
-  /** The memory was used up: there is more to clean below the limit. */
-  readonly isMapFull: boolean;
-  readonly durationMs: number;
-}
-
-export interface CleanerStats {
-  readonly runsTotal: number;
-  /** Runs that ended with an error. */
-  readonly failuresTotal: number;
-  readonly readBytesTotal: number;
-  readonly writtenBytesTotal: number;
-  readonly lastRunMs: number;
-  readonly lastMapBytes: number;
-}
-
-export interface StoreStats {
-  readonly appendedBytesTotal: number;
-  readonly groupsTotal: number;
-  readonly flushesTotal: number;
-  readonly filesOpen: number;
-  readonly freeBytes: number;
-  /** Size of the volume. */
-  readonly totalBytes: number;
-  /** Microseconds from `append` until a pass of batches is in the page cache, by its oldest. */
-  readonly appendMicros: Log2Histogram;
-  /** Microseconds from the start of a group's flush until all of it is durable. */
-  readonly flushMicros: Log2Histogram;
-  readonly groupBatches: Log2Histogram;
-  readonly groupBytes: Log2Histogram;
-  readonly locatesTotal: number;
-  /** Ranges that were not in the page cache: a disk thread was asked. */
-  readonly pageCacheMissesTotal: number;
-  readonly cleaner: CleanerStats;
-}
 
 /**
  * Logs on disk. Rows on the hot path; promises on the cold one. Operations on one log take
