@@ -3,7 +3,8 @@
  * loaded in turn (ABBA) by native/loadgen. Prints the broker's CPU seconds per GB, and the median
  * of the ratios of neighbouring runs.
  *
- *   bun packages/server/bench/metrics-cost.ts [--rounds 8] [--seconds 3]
+ *   bun packages/server/bench/metrics-cost.ts [--rounds 8] [--seconds 3] [--only TEXT]
+ *   bun packages/server/bench/metrics-cost.ts --control     both without: what chance makes of it
  *
  * Needs `dist/mantou` (bun run build) and the load generator:
  *   cargo build --release --locked -p mantou-loadgen   (in native/)
@@ -18,6 +19,8 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "8" },
     seconds: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    control: { type: "boolean", default: false },
     mantou: { type: "string", default: join(root, "dist", "mantou") },
     loadgen: {
       type: "string",
@@ -112,12 +115,13 @@ function load(
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 
-const on = await start(true);
+const on = await start(!values.control);
 const off = await start(false);
 console.log(
   "case                     CPU-s/GB on     off   ratio (range)        requests/s on, off",
 );
 for (const [name, words] of Object.entries(CASES)) {
+  if (!name.includes(values.only)) continue;
   const runs = { on: [] as ReturnType<typeof load>[], off: [] as ReturnType<typeof load>[] };
   const topic = words[0] === "fetch" ? "fetch" : "produce";
   for (let round = 0; round < Number(values.rounds); round += 1) {

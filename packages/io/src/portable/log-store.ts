@@ -235,11 +235,8 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   stats(): StoreStats {
-    const written = this.worker.stats();
     const cleaner = this.cleaner.stats();
-    const { capacityBytes: totalBytes, freeBytes } = this.disk;
-    const space = { freeBytes, totalBytes };
-    return { ...written, ...this.locator.stats(), ...space, cleaner, filesOpen: 0 };
+    return { ...this.worker.stats(), ...this.locator.stats(), cleaner };
   }
 
   crashed(): void {

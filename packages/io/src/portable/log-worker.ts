@@ -161,6 +161,9 @@ export class LogWorker {
       flushMicros: new Histogram(),
       groupBatches: this.groupBatches,
       groupBytes: this.groupBytes,
+      filesOpen: 0,
+      freeBytes: this.disk.freeBytes,
+      totalBytes: this.disk.capacityBytes,
     };
   }
 
