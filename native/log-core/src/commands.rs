@@ -139,7 +139,8 @@ impl Writer<'_> {
             let text = format!("{}: a log cannot end at {end}", log.name());
             return Err(StoreError::new("OUT_OF_RANGE", text));
         }
-        self.lower_marks(log, end)
+        let kept = self.kept_below(log, start, end);
+        kept.and_then(|kept| self.lower_marks(log, kept))
             .map_err(|error| failed(log, &error))?;
         let cut = if end <= start {
             self.restart(log, end)
@@ -153,6 +154,16 @@ impl Writer<'_> {
             return Err(failed(log, &error));
         }
         Ok(Reply::State(log.state()))
+    }
+
+    /// Where the log ends once it was cut at `end`: a batch that reaches over it goes whole.
+    fn kept_below(&self, log: &Arc<Log>, start: i64, end: i64) -> io::Result<i64> {
+        let views = SegmentView::all(log);
+        let count = views.partition_point(|view| view.segment.base_offset < end);
+        match views.get(count.max(1) - 1) {
+            Some(view) if end > start => Ok(find_cut(self.core, log, view, end)?.1),
+            _ => Ok(end),
+        }
     }
 
     /// What is known to be durable ends at `end` from now on, also after a crash: otherwise the

@@ -46,6 +46,8 @@ enum Step {
     Clean(i64),
     /// The last batches, but nothing that was cleaned.
     Truncate(usize),
+    /// At the second record of the last batch, which goes whole.
+    TruncateInside,
     /// Up to so many offsets from the end.
     Trim(i64),
     Restart,
@@ -151,15 +153,18 @@ impl Life<'_> {
                 spec.map_bytes = 24 * 40;
                 truth.first_dirty = clean(&self.store, LOG, spec)?.clean_end;
             }
-            Step::Truncate(back) => {
-                let bases = &truth.bases;
-                let base = bases[bases.len() - back];
+            Step::Truncate(_) | Step::TruncateInside => {
+                let (back, inside) = match step {
+                    Step::Truncate(back) => (*back, 0),
+                    _ => (1, 1),
+                };
+                let base = truth.bases[truth.bases.len() - back];
                 if base < truth.first_dirty {
                     return Ok(());
                 }
-                let end = base;
-                truth.cutting = Some(end);
-                truth.durable = truth.durable.min(end);
+                let end = base + inside;
+                truth.cutting = Some(base);
+                truth.durable = truth.durable.min(base);
                 let state = self.store.command(Command::Truncate { log: LOG, end })?;
                 let Reply::State(state) = state else {
                     panic!("{state:?}")
@@ -248,7 +253,7 @@ fn check(vfs: &SimVfs, truth: &mut Truth, context: &str) {
 }
 
 fn script() -> Vec<Step> {
-    use Step::{Begin, Checkpoint, Clean, End, Put, Restart, Roll, Trim, Truncate};
+    use Step::{Begin, Checkpoint, Clean, End, Put, Restart, Roll, Trim, Truncate, TruncateInside};
     vec![
         Put(4),
         Begin(7),
@@ -274,6 +279,8 @@ fn script() -> Vec<Step> {
         Put(3),
         Put(2),
         Truncate(2),
+        Put(4),
+        TruncateInside,
         Put(6),
         Checkpoint,
         Roll,
