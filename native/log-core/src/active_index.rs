@@ -126,8 +126,7 @@ impl ActiveIndex {
     }
 
     pub fn is_full(&self, index_bytes_max: u32) -> bool {
-        // One entry each must fit, or every write would begin a segment.
-        let max = (index_bytes_max as usize).max(2 * TIME_ENTRY_BYTES);
+        let max = (index_bytes_max as usize).max(2 * TIME_ENTRY_BYTES); // One each must fit.
         let offsets = self.offsets_from + self.offsets.bytes().len();
         let times = self.times_from + self.times.bytes().len();
         // The time index keeps room for the entry that seals the segment.

@@ -1,5 +1,7 @@
 //! Appending: places rows in segments, writes them, rolls.
 
+mod place;
+
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +9,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::active_index::BatchEntry;
 use crate::api::{Durability, Event, LogConfig, StoreCode, append_flag};
-use crate::batch::{BatchHeader, patch_for_append};
 use crate::checkpoint::Point;
 use crate::flush::{Dirty, DirtyPart};
 use crate::janitor::Chore;
@@ -17,6 +18,7 @@ use crate::segment_files::{load_active, make_folder, remove_index_files, spill};
 use crate::space::{METADATA_TOPIC, is_full};
 use crate::vfs::{OpenMode, VfsFile, write_all_vectored};
 use crate::writer::{Row, Writer};
+use place::{Place, Placed, fits, patch};
 
 /// Why a log goes offline.
 pub(crate) struct Fault {
@@ -43,22 +45,6 @@ impl Fault {
             detail,
         }
     }
-}
-
-/// A row that has its place: its header, and where its batch begins in the segment.
-struct Placed {
-    header: BatchHeader,
-    position: u64,
-}
-
-/// Where the next batch of a log goes.
-struct Place {
-    segment: Arc<Segment>,
-    position: u64,
-    /// Largest timestamp of the segment's first batch.
-    first_timestamp: Option<i64>,
-    created_ms: i64,
-    index_full: bool,
 }
 
 pub(crate) fn wall_ms() -> i64 {
@@ -474,57 +460,4 @@ impl Writer<'_> {
             to,
         });
     }
-}
-
-/// Gives a row its offset and epoch, and checks that it continues the log.
-fn patch(log: &Log, row: &mut Row, next_offset: i64) -> Result<BatchHeader, Fault> {
-    let row = &mut row.row;
-    if row.base_offset < next_offset {
-        let (base, name) = (row.base_offset, log.name());
-        return Err(Fault::invalid(format!(
-            "{name}: offset {base} is below its end {next_offset}"
-        )));
-    }
-    let now = (row.flags & append_flag::LOG_APPEND_TIME != 0).then_some(row.now_ms);
-    let bytes = row.payload.bytes_mut();
-    patch_for_append(bytes, row.base_offset, row.leader_epoch, now)
-        .map_err(|error| Fault::invalid(format!("{}: {error}", log.name())))?;
-    let header = BatchHeader::parse(bytes)
-        .map_err(|error| Fault::invalid(format!("{}: {error}", log.name())))?;
-    if header.last_offset_delta < 0 || header.next_offset() == i64::MAX {
-        return Err(Fault::invalid(format!(
-            "{}: a batch without room for its offsets",
-            log.name()
-        )));
-    }
-    Ok(header)
-}
-
-/// Whether a batch still goes into the segment (Kafka's rules).
-fn fits(
-    place: &Place,
-    config: &LogConfig,
-    header: &BatchHeader,
-    rows_before: usize,
-    now_ms: i64,
-) -> bool {
-    let end = place.position + header.size_bytes() as u64;
-    let span = header.last_offset() - place.segment.base_offset;
-    // Index entries hold 31 bits of either.
-    if span > i64::from(i32::MAX) || end > i32::MAX as u64 {
-        return place.position == 0 && span <= i64::from(i32::MAX);
-    }
-    if place.position == 0 {
-        return true;
-    }
-    let waited = match place.first_timestamp {
-        Some(first) if first >= 0 && header.max_timestamp >= 0 => header.max_timestamp - first,
-        _ => now_ms.saturating_sub(place.created_ms),
-    };
-    // Jitter that eats the whole time up would give every batch a segment of its own.
-    let lasts_ms = config.segment_ms.saturating_sub(config.segment_jitter_ms);
-    let old = waited > lasts_ms.max(1);
-    // The index is looked at once for a run: rows of the run add at most an entry each.
-    let index_full = place.index_full && rows_before == 0;
-    end <= config.segment_bytes && !old && !index_full
 }

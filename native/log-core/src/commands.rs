@@ -1,7 +1,8 @@
 //! Commands that change which bytes a log has, carried out by the writer in queue order.
 
+mod remove;
+
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crate::api::{Command, Durability, LogId, Reply, StoreCode, StoreError};
@@ -11,7 +12,7 @@ use crate::cleaner::CleanTask;
 use crate::deleter::Job;
 use crate::janitor::{Chore, write_checkpoint};
 use crate::log::{Active, Log, Segment, Status};
-use crate::names::{DELETED, INDEX, LOG, TIME_INDEX, deleted_folder, segment_file};
+use crate::names::{DELETED, INDEX, LOG, TIME_INDEX, segment_file};
 use crate::readers::is_read;
 use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, build_index, largest_time, position_of};
@@ -19,9 +20,6 @@ use crate::segment_files::{load_active, remove_index_files};
 use crate::small_files::FileTask;
 use crate::vfs::OpenMode;
 use crate::writer::Writer;
-
-/// Keeps the names of removed folders apart.
-static REMOVED: AtomicU64 = AtomicU64::new(0);
 
 type Answer = Result<Reply, StoreError>;
 
@@ -491,64 +489,6 @@ impl Writer<'_> {
             );
         }
         Ok(())
-    }
-
-    /// Gives the deletion of the renamed folder, if there is one, and its delay.
-    fn remove(&mut self, log: &Arc<Log>) -> Result<Option<(Job, u64)>, StoreError> {
-        self.settle(log);
-        let structure = log.structure.lock();
-        let _structure = structure.unwrap_or_else(PoisonError::into_inner);
-        let small_files = log.small_files.lock();
-        let _small_files = small_files.unwrap_or_else(PoisonError::into_inner);
-        let segment_files = log.segment_files.lock();
-        let _segment_files = segment_files.unwrap_or_else(PoisonError::into_inner);
-        let (segments, delay) = {
-            let mut inner = log.lock();
-            inner.status = Status::Removed;
-            (inner.segments.clone(), inner.config.file_delete_delay_ms)
-        };
-        for segment in &segments {
-            self.core.zeroes.clear_way(segment.key, 0, u64::MAX);
-        }
-        let folder = log.folder(&self.core.directory);
-        let count = REMOVED.fetch_add(1, Ordering::Relaxed);
-        // The process's number keeps names of this run apart from those of a run before.
-        let unique = count << 32 | u64::from(std::process::id());
-        let deleted = self.core.directory.join(deleted_folder(
-            &log.topic,
-            log.partition,
-            &log.topic_id,
-            unique,
-        ));
-        let renamed = match self.core.vfs.rename(&folder, &deleted) {
-            Ok(()) => {
-                if let Err(error) = self.core.vfs.fsync_dir(&self.core.directory) {
-                    self.core.sync_failed("the data directory", &error);
-                    return Err(failed(log, &error));
-                }
-                true
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => {
-                // Nothing has changed its name; what was opened stays open.
-                log.lock().status = Status::Offline(StoreCode::WriteFailed);
-                return Err(failed(log, &error));
-            }
-        };
-        self.core.logs_mut().remove(&log.id);
-        // Whoever holds one of them from here on is sending it.
-        log.lock().segments.clear();
-        for segment in &segments {
-            segment.set_deleted();
-            self.core.files.forget(segment.key);
-        }
-        self.core.indexes.forget_log(log.id);
-        let delay = if self.core.space.is_low() { 0 } else { delay };
-        let job = Job::Folder {
-            path: deleted,
-            segments: Some(segments),
-        };
-        Ok(renamed.then_some((job, delay)))
     }
 }
 

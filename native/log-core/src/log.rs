@@ -4,6 +4,8 @@
 //! the flusher moves the durable end; readers only look. `inner` is locked for a few fields at a
 //! time, never across a disk access, so that the JavaScript thread may lock it too.
 
+mod damage;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -315,42 +317,6 @@ impl Inner {
         self.segments
             .get(index + 1)
             .map_or(written_end, |next| next.base_offset)
-    }
-
-    pub fn first_corrupt(&self) -> Option<i64> {
-        let ranges = self
-            .corrupt
-            .iter()
-            .filter(|range| range.1 > self.start_offset);
-        ranges.map(|range| range.0.max(self.start_offset)).min()
-    }
-
-    pub fn is_corrupt(&self, offset: i64) -> bool {
-        self.corrupt
-            .iter()
-            .any(|range| range.0 <= offset && offset < range.1)
-    }
-
-    /// Takes note that [from, to) cannot be read. Says whether that is news.
-    pub fn add_corrupt(&mut self, from: i64, to: i64) -> bool {
-        if self
-            .corrupt
-            .iter()
-            .any(|range| range.0 <= from && to <= range.1)
-        {
-            return false;
-        }
-        self.corrupt.push((from, to));
-        self.corrupt.sort_unstable();
-        let mut merged: Vec<Range> = Vec::with_capacity(self.corrupt.len());
-        for range in self.corrupt.drain(..) {
-            match merged.last_mut() {
-                Some(last) if range.0 <= last.1 => last.1 = last.1.max(range.1),
-                _ => merged.push(range),
-            }
-        }
-        self.corrupt = merged;
-        true
     }
 
     pub fn bytes_total(&self) -> u64 {

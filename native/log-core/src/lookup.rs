@@ -17,9 +17,7 @@ use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, largest_time, position_of, time_entry};
 use crate::vfs::read_exact;
 
-/// Bytes to which one batch may inflate while its records are searched: a producer chooses how
-/// small such a batch is, and anybody may ask for it as often as they like.
-const INFLATED_BYTES_MAX: usize = 64 << 20;
+const INFLATED_BYTES_MAX: usize = 64 << 20; // Anybody may ask, as often as they like.
 
 fn failed(log: &Log, error: &io::Error) -> StoreError {
     StoreError::io(log.name(), error)

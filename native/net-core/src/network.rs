@@ -1,5 +1,7 @@
 //! Listeners, connections and the plans carried out on them.
 
+mod shutdown;
+
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::RawFd;
@@ -7,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::arena::Arena;
 use crate::plan::Plan;
@@ -310,40 +312,6 @@ impl Network {
             arena_bytes_used: self.shared.arena.used() as u64,
             arena_bytes_total: self.shared.arena.len() as u64,
         }
-    }
-
-    /// Stops accepting and reading, sends what is queued and still owed within `grace`, closes
-    /// everything (CLOSED with SHUTDOWN) and ends the threads. Blocks: call it on a thread that
-    /// neither drains the ring nor submits. Doing it twice is harmless.
-    pub fn shutdown(&self, grace: Duration) {
-        self.stop(grace, true);
-    }
-
-    /// As `shutdown`, where nobody gives answers any more: what is queued is sent, and a request
-    /// without an answer, such as a fetch that waits for records, keeps no connection open.
-    pub fn close(&self, grace: Duration) {
-        self.stop(grace, false);
-    }
-
-    fn stop(&self, grace: Duration, owes: bool) {
-        self.shared.stop_accepting();
-        lock(&self.lookups).take();
-        let deadline = self.shared.now_ms() + grace.as_millis() as u64;
-        for mailbox in &self.shared.mailboxes {
-            mailbox.command(Command::Stop { deadline, owes });
-        }
-        for thread in lock(&self.threads).drain(..) {
-            // A thread that panicked has ended the process.
-            let _ = thread.join();
-        }
-        self.shared.ring.set_on_space(None);
-        self.shared.arena.observe(None);
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.shutdown(Duration::ZERO);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod connect;
+mod stopping;
 mod timeouts;
 mod traffic;
 
@@ -349,24 +350,5 @@ impl Reactor {
         self.live -= 1;
         // Files and the socket, with no lock held.
         drop(output);
-    }
-
-    /// Begins to end: no more accepting and receiving, answers still go out.
-    fn stop(&mut self, deadline: u64, owes: bool) {
-        self.stopping.get_or_insert(deadline);
-        self.owes &= owes;
-        let slots: Vec<u32> = self
-            .connections
-            .iter()
-            .flatten()
-            .map(|c| c.seat.slot)
-            .collect();
-        for slot in slots {
-            // From here on whoever answers a frame tells us.
-            self.shared.slots[slot as usize]
-                .stalled
-                .store(true, Ordering::SeqCst);
-            self.enqueue(slot);
-        }
     }
 }

@@ -81,17 +81,6 @@ impl Reactor {
         Ok(more)
     }
 
-    /// Whether nothing is owed to a connection any more.
-    fn is_settled(&self, connection: &Connection) -> bool {
-        let slot = &self.shared.slots[connection.seat.slot as usize];
-        if self.owes {
-            let bytes = slot.output_bytes.load(Ordering::SeqCst);
-            return bytes == 0 && slot.unanswered.load(Ordering::SeqCst) == 0;
-        }
-        // What came early waits for an answer that will not be given.
-        connection.out.is_empty() && slot.lock().is_sent()
-    }
-
     /// Sends what is in order. Returns whether it stopped because of its budget.
     fn send(&mut self, connection: &mut Connection) -> Result<bool, CloseReason> {
         let shared = Arc::clone(&self.shared);
