@@ -11,8 +11,8 @@ import { COORDINATOR_TICKETS_MAX } from "../limits.ts";
 import type { CoordinatorFigures } from "../metrics/figures.ts";
 import { SlotList } from "../slot-list.ts";
 import type { CoordinatorDriverParts, CoordinatorKind, Named, Settle } from "./coordinator-kind.ts";
-import { batchesOf } from "./record-batches.ts";
 import { ShardLoads } from "./shard-loads.ts";
+import { ShardOutput } from "./shard-output.ts";
 import type { RawBatch } from "./shard-slot.ts";
 import { ShardSlot } from "./shard-slot.ts";
 import { ShardTimers } from "./shard-timers.ts";
@@ -36,15 +36,12 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
   private readonly slots: (ShardSlot<Command, Reply, Request> | undefined)[] = [];
   private readonly tickets = new SlotList<Ticket<Command, Reply, Request>>();
   private readonly timers = new ShardTimers<ShardSlot<Command, Reply, Request>, Command>();
-  /** Shards with writes that are not handed on yet. */
-  private dirty: ShardSlot<Command, Reply, Request>[] = [];
-  private requests: { readonly partition: number; readonly request: Request }[] = [];
+  private readonly output: ShardOutput<Command, Reply, Request>;
   private readonly loads: ShardLoads<
     ShardSlot<Command, Reply, Request>,
     CoordinatorShard<Command, Reply, Request>
   >;
   private stopped = false;
-  private batches = 0;
   private readonly commands = new Map<string, number>();
 
   constructor(
@@ -54,20 +51,18 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     const { ambient, logs, partitions } = parts;
     this.loads = new ShardLoads({
       ...{ ambient, logs, partitions, topic: kind.topic },
-      newShard: (slot) => this.newShard(slot),
+      newShard: (slot) => kind.newShard(slot.partition, slot.leaderEpoch),
       loaded: (slot, shard) => this.activate(slot, shard),
       failed: (slot) => this.restart(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE),
     });
-  }
-
-  /** Commands whose answer is not given yet: members that wait for a barrier, commits for a disk. */
-  get waiting(): number {
-    return this.tickets.size;
-  }
-
-  /** Timers that are set, over all shards. */
-  get timerCount(): number {
-    return this.timers.size;
+    this.output = new ShardOutput({
+      topic: kind.topic,
+      driver: parts,
+      reply: (ticket, reply) => this.tickets.remove(ticket).settle(ErrorCode.NONE, reply),
+      request: (request, partition) => kind.request(request, partition),
+      failed: (slot) => this.drop(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE),
+      impossible: (slot) => this.restart(slot, ErrorCode.UNKNOWN_SERVER_ERROR),
+    });
   }
 
   get nextDeadlineMs(): number {
@@ -82,11 +77,6 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     return slot.state === "loading" ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NONE;
   }
 
-  /** Whether a shard of this node is being loaded. */
-  get isLoading(): boolean {
-    return this.slots.some((slot) => slot?.state === "loading");
-  }
-
   /** Shards that have state. */
   shards(): CoordinatorShard<Command, Reply, Request>[] {
     return this.slots.flatMap((slot) => slot?.shard ?? []);
@@ -99,7 +89,7 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
       loading: this.slots.filter((slot) => slot?.state === "loading").length,
       waiting: this.tickets.size,
       timers: this.timers.size,
-      batches: this.batches,
+      batches: this.output.batches,
       commands: this.commands,
     };
   }
@@ -160,10 +150,8 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
       return;
     }
     const slot = this.activated(this.slots[partition] as ShardSlot<Command, Reply, Request>);
-    this.write(slot, [batch]);
     slot.shard?.replayMarker(marker);
-    slot.wait({ ticket: this.tickets.add({ slot, settle }), reply: null });
-    this.parts.flushSoon();
+    this.output.takeBatch(slot, batch, this.tickets.add({ slot, settle }));
   }
 
   /**
@@ -211,16 +199,9 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     }
   }
 
-  /** Ends the tick: requests are carried out, writes become batches. True: there was something. */
+  /** Ends the tick. True: there was something, which may lead to more. */
   flush(): boolean {
-    const requests = this.requests;
-    const dirty = this.dirty;
-    if (requests.length === 0 && dirty.length === 0) return false;
-    this.requests = [];
-    this.dirty = [];
-    for (const slot of dirty) this.hand(slot);
-    for (const { partition, request } of requests) this.kind.request(request, partition);
-    return true;
+    return this.output.flush();
   }
 
   /** Nothing is decided any more. Who waits for a barrier is not told: its connection closes. */
@@ -245,14 +226,10 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
 
   /** Makes the shard of a partition that holds nothing yet. */
   private activated(slot: ShardSlot<Command, Reply, Request>): ShardSlot<Command, Reply, Request> {
-    if (slot.state === "empty") this.activate(slot, this.newShard(slot));
+    if (slot.state === "empty") {
+      this.activate(slot, this.kind.newShard(slot.partition, slot.leaderEpoch));
+    }
     return slot;
-  }
-
-  private newShard(
-    slot: ShardSlot<Command, Reply, Request>,
-  ): CoordinatorShard<Command, Reply, Request> {
-    return this.kind.newShard(slot.partition, slot.leaderEpoch);
   }
 
   private activate(
@@ -279,8 +256,7 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
       if (error instanceof AssertionError) throw error;
       // The step may have changed half of its state: what is on disk is known to be whole.
       this.parts.ambient.logger.error("coordinator_step_failed", {
-        topic: this.kind.topic,
-        partition: slot.partition,
+        ...{ topic: this.kind.topic, partition: slot.partition },
         reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
       this.restart(slot, ErrorCode.UNKNOWN_SERVER_ERROR);
@@ -293,78 +269,8 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     slot: ShardSlot<Command, Reply, Request>,
     effects: CoordinatorEffects<Command, Reply, Request>,
   ): void {
-    if (effects.writes.length > 0) this.write(slot, effects.writes);
     for (const change of effects.timers) this.timers.change(slot, change);
-    const waits = slot.horizon > slot.durable;
-    for (const request of effects.requests) {
-      if (waits) slot.wait({ request });
-      else this.requests.push({ partition: slot.partition, request });
-    }
-    for (const answered of effects.replies) {
-      if (waits) slot.wait(answered);
-      else this.reply(answered.ticket, answered.reply);
-    }
-    if (this.requests.length > 0 || this.dirty.length > 0) this.parts.flushSoon();
-  }
-
-  private write(
-    slot: ShardSlot<Command, Reply, Request>,
-    writes: readonly ShardSlot<Command, Reply, Request>["pending"][number][],
-  ): void {
-    if (slot.pending.length === 0) this.dirty.push(slot);
-    slot.pending.push(...writes);
-  }
-
-  private reply(ticket: number, reply: Reply | null): void {
-    this.tickets.remove(ticket).settle(ErrorCode.NONE, reply);
-  }
-
-  /** Makes batches of what a shard has written since the last flush and queues them. */
-  private hand(slot: ShardSlot<Command, Reply, Request>): void {
-    if (slot.state === "dropped") return;
-    const { ambient, limitsOf, writer } = this.parts;
-    const { maxMessageBytes, segmentBytes } = limitsOf(slot.logId);
-    const batches = batchesOf(slot.pending, ambient.clock.wallMs(), maxMessageBytes, segmentBytes);
-    slot.pending = [];
-    slot.issued += 1;
-    if (batches === null) {
-      ambient.logger.error("coordinator_write_too_large", {
-        topic: this.kind.topic,
-        partition: slot.partition,
-        segmentBytes,
-      });
-      this.restart(slot, ErrorCode.UNKNOWN_SERVER_ERROR);
-      return;
-    }
-    const number = slot.issued;
-    this.batches += batches.length;
-    if (batches.length === 0) this.durable(slot, number);
-    for (const [index, { assigned, bytes, offsets, transaction }] of batches.entries()) {
-      const isLast = index === batches.length - 1;
-      writer.append(slot.logId, bytes, offsets, {
-        assigned: (baseOffset) => {
-          assigned?.(baseOffset);
-          if (transaction !== undefined && transaction !== null) {
-            this.parts.transactionWritten(slot.logId, transaction, baseOffset);
-          }
-        },
-        settled: (errorCode) => {
-          if (errorCode !== ErrorCode.NONE) this.drop(slot, ErrorCode.COORDINATOR_NOT_AVAILABLE);
-          else if (isLast) this.durable(slot, number);
-        },
-      });
-    }
-  }
-
-  /** The flush of that number is on disk: whatever rests on it may go. */
-  private durable(slot: ShardSlot<Command, Reply, Request>, number: number): void {
-    if (slot.state === "dropped") return;
-    slot.durable = number;
-    for (let ready = slot.takeReady(); ready !== null; ready = slot.takeReady()) {
-      if ("ticket" in ready) this.reply(ready.ticket, ready.reply);
-      else this.requests.push({ partition: slot.partition, request: ready.request });
-    }
-    if (this.requests.length > 0) this.parts.flushSoon();
+    this.output.take(slot, effects);
   }
 
   private drop(slot: ShardSlot<Command, Reply, Request>, errorCode: ErrorCode): void {
@@ -374,10 +280,6 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     slot.pending = [];
     if (this.slots[slot.partition] === slot) this.slots[slot.partition] = undefined;
     this.timers.forget(slot);
-    this.refuseAll(slot, errorCode);
-  }
-
-  private refuseAll(slot: ShardSlot<Command, Reply, Request>, errorCode: ErrorCode): void {
     for (const ticket of this.tickets.slotsOf((each) => each.slot === slot)) {
       this.tickets.remove(ticket).settle(errorCode, null);
     }

@@ -35,7 +35,6 @@ type AnyDriver = Pick<
   | "stop"
   | "nextDeadlineMs"
   | "figures"
-  | "waiting"
 > & { readonly kind: { readonly topic: string } };
 
 /**

@@ -74,7 +74,7 @@ export class GroupCoordinator {
   }
 
   activePartitions(): readonly number[] | null {
-    return this.driver.isLoading ? null : this.driver.activePartitions();
+    return this.driver.figures().loading > 0 ? null : this.driver.activePartitions();
   }
 
   figures(): { readonly groups: number; readonly offsets: number } {

@@ -60,7 +60,7 @@ export class TransactionCoordinator {
   }
 
   activePartitions(): readonly number[] | null {
-    return this.driver.isLoading ? null : this.driver.activePartitions();
+    return this.driver.figures().loading > 0 ? null : this.driver.activePartitions();
   }
 
   figures(): Pick<TransactionFigures, "states" | "oldestMs"> {

@@ -161,13 +161,13 @@ test("leadership goes and comes: whoever waits is refused, and nothing committed
   toy.coordinators.leadershipMoved("__toy", 0, logId);
   expect(parked).toEqual([ErrorCode.NOT_COORDINATOR]);
   expect(toy.ask(0, get("a"))).toEqual([ErrorCode.NOT_COORDINATOR]);
-  expect(toy.driver.timerCount).toBe(0);
+  expect(toy.driver.figures().timers).toBe(0);
   toy.table.leadership(logId, true, 3);
   toy.coordinators.leadershipMoved("__toy", 0, logId);
   await toy.pass(10);
   expect(toy.ask(0, get("a"))).toEqual(["1"]);
   expect(toy.ask(0, get("t"))).toEqual(["none"]);
-  expect(toy.driver.waiting).toBe(0);
+  expect(toy.driver.figures().waiting).toBe(0);
 });
 
 test("a load that leadership overtakes does not come into force", async () => {
@@ -247,7 +247,7 @@ test("timers: set again they move, cancelled they are gone, due they are command
   await toy.pass(1);
   expect(toy.ask(0, get("a"))).toEqual(["2"]);
   expect(toy.ask(0, get("b"))).toEqual(["none"]);
-  expect(toy.driver.timerCount).toBe(0);
+  expect(toy.driver.figures().timers).toBe(0);
 });
 
 test("a request goes out once what it rests on is durable", async () => {
