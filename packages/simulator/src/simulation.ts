@@ -172,6 +172,7 @@ export class Simulation implements World {
     const victim = this.prng.pick(alive);
     victim.crash();
     const next = victim.successor?.(this.prng.u32());
+    victim.successor = null;
     if (next === undefined) return;
     this.actors.push(next);
     next.start();

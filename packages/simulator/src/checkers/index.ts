@@ -1,6 +1,8 @@
 import type { History } from "../history.ts";
 import { checkAcknowledged } from "./acknowledged.ts";
 import { checkCommittedReads } from "./committed-reads.ts";
+import { checkCompaction } from "./compaction.ts";
+import { checkCopies } from "./copies.ts";
 import { checkEpochs } from "./epochs.ts";
 import { checkCommittedOffsets, checkGenerations, checkOwnership } from "./groups.ts";
 import { checkOffsets } from "./offsets.ts";
@@ -17,8 +19,10 @@ export const checkers: Readonly<Record<string, Checker>> = {
   watermarks: checkWatermarks,
   offsets: checkOffsets,
   epochs: checkEpochs,
+  compaction: checkCompaction,
   committedReads: checkCommittedReads,
   transactions: checkTransactions,
+  copies: checkCopies,
   zombies: checkZombies,
   transactionOffsets: checkTransactionOffsets,
   committedOffsets: checkCommittedOffsets,

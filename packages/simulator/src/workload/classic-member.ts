@@ -156,7 +156,7 @@ export class ClassicMember extends GroupMember {
   private async live(connection: ClientConnection): Promise<void> {
     for (;;) {
       await this.consume(connection);
-      if (this.isBusy && this.prng.chance(1, 60)) {
+      if (this.isBusy && this.prng.chance(1, 15)) {
         // A long pause: the group goes on without it, and then it commits all the same.
         await this.process.sleep(this.prng.between(SESSION_MS, SESSION_MS * 3));
         if (!(await this.commitOwned(connection))) return;
@@ -168,12 +168,12 @@ export class ClassicMember extends GroupMember {
         await this.leave(connection);
         return;
       }
-      if (this.isBusy && this.prng.chance(1, 60)) {
+      if (this.isBusy && this.prng.chance(1, 30)) {
         await this.leave(connection);
         await this.pause(100, 2_000);
         return;
       }
-      await this.pause(50, 400);
+      await this.pause(20, 250);
     }
   }
 

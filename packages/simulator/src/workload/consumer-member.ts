@@ -48,7 +48,7 @@ export class ConsumerMember extends GroupMember {
       if (!(await this.heartbeat(connection))) continue;
       if (!(await this.reconcile(connection))) continue;
       await this.consume(connection);
-      if (this.isBusy && this.prng.chance(1, 60)) {
+      if (this.isBusy && this.prng.chance(1, 15)) {
         await this.process.sleep(this.prng.between(SESSION_MS, SESSION_MS * 3));
         await this.commitOwned(connection);
       }
@@ -58,12 +58,12 @@ export class ConsumerMember extends GroupMember {
         await this.leave(connection);
         return;
       }
-      if (this.isBusy && this.prng.chance(1, 60)) {
+      if (this.isBusy && this.prng.chance(1, 30)) {
         await this.leave(connection);
         await this.pause(100, 2_000);
         continue;
       }
-      await this.pause(50, 400);
+      await this.pause(20, 250);
     }
   }
 

@@ -5,6 +5,7 @@ import { AssignedConsumer } from "./consumer.ts";
 import { ClassicMember } from "./classic-member.ts";
 import { ConsumerMember } from "./consumer-member.ts";
 import { SESSION_MS } from "./group-member.ts";
+import { COPIES, Copier } from "./copier.ts";
 import { KnobTurner } from "./knob-turner.ts";
 import { PlainProducer } from "./plain-producer.ts";
 import { IdempotentProducer } from "./producer.ts";
@@ -16,6 +17,10 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   "num.partitions": "2",
   "max.incremental.fetch.session.cache.slots": "3",
   "log.retention.ms": "-1",
+  // Coordinators' logs are compacted as well, under their feet.
+  "log.cleaner.backoff.ms": "400",
+  "log.cleaner.min.cleanable.ratio": "0.01",
+  "log.cleaner.max.compaction.lag.ms": "600",
   "offsets.topic.num.partitions": "2",
   "offsets.topic.replication.factor": "1",
   "transaction.state.log.num.partitions": "2",
@@ -33,6 +38,8 @@ export const SETTINGS: Readonly<Record<string, string>> = {
 export const STANDING_TOPICS: readonly StandingTopic[] = [
   { name: "plain", partitions: 2, configs: {} },
   { name: "small", partitions: 1, configs: { "segment.bytes": "1048576" } },
+  { name: "compacted", partitions: 1, configs: { "cleanup.policy": "compact" } },
+  { name: COPIES, partitions: 2, configs: {} },
   { name: "trimmed", partitions: 1, configs: {} },
 ];
 
@@ -80,6 +87,7 @@ export function crew(world: World, admin: Admin, prng: Prng): Actor[] {
       });
     }
   }
+  if (prng.chance(1, 2)) mortal("copier", (name, own) => new Copier(world, name, own, "copier"));
   const everything = () => [...world.standing.values(), ...admin.passing];
   actors.push(new PlainProducer(world, "plain-producer", seed(), everything));
   actors.push(new KnobTurner(world, "knob-turner", seed()), new Trimmer(world, "trimmer", seed()));

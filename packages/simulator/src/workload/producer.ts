@@ -210,7 +210,7 @@ export class IdempotentProducer extends Actor {
       for (const send of batch.sends) send.outcome = "acked";
       return true;
     }
-    if (this.isForgotten(lane, errorCode)) {
+    if (isFirst && this.isForgotten(lane, errorCode)) {
       // What became of it nobody will say. The lane is given up with everything behind it.
       this.lanes.splice(this.lanes.indexOf(lane), 1);
       lane.isGivenUp = true;
@@ -224,13 +224,11 @@ export class IdempotentProducer extends Actor {
     return false;
   }
 
-  /** Batches that were deleted are not remembered after a restart (nor are they in Kafka). */
+  /** Batches that were deleted or compacted are not remembered after a restart, as in Kafka. */
   private isForgotten(lane: Lane, errorCode: number): boolean {
     const { trims } = this.world.history;
-    return (
-      errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER &&
-      trims.some((trim) => trim.where === lane.where)
-    );
+    if (errorCode !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) return false;
+    return lane.topic.isCompacted || trims.some((trim) => trim.where === lane.where);
   }
 
   /** A retry whose first answer did arrive: it must be known, and change nothing. */
