@@ -58,6 +58,12 @@ describe("the binary", () => {
     expect(JSON.parse(stdout).data.addon).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
+  test("loads the side file where the temporary folder is none, and so cannot be written", async () => {
+    const file = join(out, "mantou.node");
+    const { stdout } = await run(["--version", "-o", "json"], { TMPDIR: file, BUN_TMPDIR: file });
+    expect(JSON.parse(stdout).data.addon).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
   test("carries the addon in itself where there is one", async () => {
     const alone = join(folder.path, "alone");
     mkdirSync(alone);
