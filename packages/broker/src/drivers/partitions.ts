@@ -1,18 +1,13 @@
 import type { LogId, Uuid } from "@mantou/base";
 import { Prng, logId as toLogId } from "@mantou/base";
-import type {
-  BrokerConfig,
-  CatalogImage,
-  MetadataRecord,
-  TopicConfig,
-  TopicImage,
-} from "@mantou/catalog";
+import type { BrokerConfig, CatalogImage, MetadataRecord, TopicConfig } from "@mantou/catalog";
 import { ConfigResource, logConfigOf, resolveTopicConfig } from "@mantou/catalog";
 import type { LogConfig, LogSpec, LogState, LogStore, StoredLog } from "@mantou/io";
 import { IoError } from "@mantou/io";
-import type { Membership, PartitionTable } from "@mantou/replication";
+import type { PartitionTable } from "@mantou/replication";
 import type { Ambient } from "../ambient.ts";
 import type { LogSideFiles } from "./log-side-files.ts";
+import { membershipOf } from "./membership.ts";
 import { removeStrays } from "./stray-logs.ts";
 
 /** Logs opened by one call: bounds what one completion has to carry. */
@@ -298,9 +293,3 @@ export class Partitions {
     }
   }
 }
-
-const membershipOf = (topic: TopicImage, partition: number): Membership => ({
-  replicas: topic.replicasOf(partition),
-  isr: topic.isrOf(partition),
-  partitionEpoch: topic.partitionEpochOf(partition),
-});
