@@ -138,6 +138,8 @@ test("what members may say is bounded", () => {
   expect(world.heartbeat(joinOf("m2", many(60))).errorCode).toBe(0);
   const full = world.heartbeat(joinOf("m3", many(60)));
   expect(full.errorCode).toBe(ErrorCode.GROUP_MAX_SIZE_REACHED);
+  // Who is in already may say the same again.
+  expect(world.heartbeat(joinOf("m2", many(60))).errorCode).toBe(0);
   const other = world.heartbeat(joinOf("m", [], { groupId: "other" }));
   expect(other.errorCode).toBe(ErrorCode.POLICY_VIOLATION);
   world.shard.checkInvariants();

@@ -10,7 +10,7 @@ import type { Scope } from "../scope.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
 import { Journal } from "./journal.ts";
 import type { ConsumerMember, MemberMetadata } from "./member.ts";
-import { MemberState, sortedNames } from "./member.ts";
+import { MemberState, metadataBytes as memberBytes, sortedNames } from "./member.ts";
 import { reconcileMember, removeMembers, replaceStatic, updateMetadata } from "./membership.ts";
 import { downgradeIfDue, encodeAssignment, idsOf } from "./migration.ts";
 import { toPartitionList } from "./partitions.ts";
@@ -39,7 +39,7 @@ export function joinAsClassic(scope: Scope, group: ConsumerGroup, command: JoinG
   if (metadataBytes(protocols) > scope.settings.bounds.memberMetadataBytesMax) {
     return refused(ErrorCode.MESSAGE_TOO_LARGE);
   }
-  if (checkFull(scope, group, request.memberId) !== null) {
+  if (checkFull(scope, group, request.memberId) !== null || !hasRoom(scope, group, command)) {
     return refused(ErrorCode.GROUP_MAX_SIZE_REACHED, "");
   }
   const subscription = readSubscription(protocols[0]?.metadata ?? new Uint8Array(0));
@@ -82,6 +82,14 @@ export function joinAsClassic(scope: Scope, group: ConsumerGroup, command: JoinG
     memberId,
     members: [],
   };
+}
+
+/** What all members say of themselves is bounded, as in a classic group. */
+function hasRoom(scope: Scope, group: ConsumerGroup, { request }: JoinGroup): boolean {
+  const known = group.member(request.memberId);
+  const before = known === undefined ? 0 : memberBytes(known.metadata);
+  const bytes = group.metadataBytes - before + metadataBytes(request.protocols);
+  return bytes <= scope.settings.bounds.groupMetadataBytesMax;
 }
 
 function settle(

@@ -9,6 +9,7 @@ import {
   LEAVE_EPOCH,
   STATIC_LEAVE_EPOCH,
   UNKNOWN_METADATA,
+  metadataBytes,
   sameNames,
   sortedNames,
 } from "./member.ts";
@@ -65,7 +66,8 @@ function beat(scope: Scope, command: ConsumerGroupHeartbeat): Answer {
   const full = checkFull(scope, group, request.memberId);
   if (full !== null) return refused(full);
   const memberId = request.memberId === "" ? scope.context.newUuid() : request.memberId;
-  const refusal = checkMember(group, memberId, request) ?? checkSize(scope, group, request);
+  const refusal =
+    checkMember(group, memberId, request) ?? checkSize(scope, group, memberId, request);
   if (refusal !== null) return refused(refusal);
   // Nothing is refused from here on: state may change.
   const journal = enter(scope, admission);
@@ -119,6 +121,7 @@ function checkMember(
 function checkSize(
   scope: Scope,
   group: ConsumerGroup,
+  memberId: string,
   request: ConsumerGroupHeartbeatRequest,
 ): Refusal | null {
   const names = request.subscribedTopicNames;
@@ -129,7 +132,9 @@ function checkSize(
   if (bytes > memberMetadataBytesMax) {
     return refuse(ErrorCode.MESSAGE_TOO_LARGE, "The subscription names too many topics.");
   }
-  if (group.metadataBytes + bytes <= groupMetadataBytesMax) return null;
+  const known = group.member(memberId);
+  const before = known === undefined ? 0 : metadataBytes(known.metadata);
+  if (group.metadataBytes - before + bytes <= groupMetadataBytesMax) return null;
   const text = "The subscriptions of the group's members are too large.";
   return refuse(ErrorCode.GROUP_MAX_SIZE_REACHED, text);
 }

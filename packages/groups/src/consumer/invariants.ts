@@ -53,6 +53,8 @@ function checkMember(group: ConsumerGroup, { memberId, current, metadata }: Cons
 }
 
 function checkTarget(group: ConsumerGroup): void {
+  // A crash may have left half of a new target, which the next heartbeat computes again.
+  if (group.targetEpoch < group.groupEpoch) return;
   const targeted = new Set<string>();
   for (const [memberId, target] of group.targetAssignments) {
     assert(group.member(memberId) !== undefined, "a target is a member's");
