@@ -48,6 +48,20 @@ export interface Send {
   offset: number | null;
 }
 
+/** A record that nobody has answered for yet; of an idempotent producer unless said otherwise. */
+export const newSend = (
+  fields: Pick<Send, "value" | "where" | "by" | "order"> & Partial<Send>,
+): Send => ({
+  key: null,
+  acks: -1,
+  isExact: true,
+  transaction: null,
+  asked: 0,
+  outcome: "open",
+  offset: null,
+  ...fields,
+});
+
 /** One transaction, as its producer knows it. */
 export interface Transaction {
   readonly by: string;

@@ -10,6 +10,10 @@ import type { TopicLife, Where } from "../history.ts";
 import type { ClientConnection } from "./connection.ts";
 import { NoAnswer } from "./connection.ts";
 
+/** From these versions on a write adds its partition by itself, and the end raises the epoch. */
+export const NEW_FLOW = { produce: [12, 13], offsets: [5, 5], end: [5, 5] } as const;
+export const OLD_FLOW = { produce: [3, 11], offsets: [0, 4], end: [0, 4] } as const;
+
 /** Asked for again, the answer may be another one. */
 const PASSING = new Set<number>([
   ErrorCode.CONCURRENT_TRANSACTIONS,

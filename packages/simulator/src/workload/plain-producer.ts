@@ -4,7 +4,7 @@ import { Actor } from "../actor.ts";
 import { NoAnswer } from "../clients/connection.ts";
 import { recordsOf, verdictOf } from "../clients/producing.ts";
 import type { Send, TopicLife } from "../history.ts";
-import { whereOf } from "../history.ts";
+import { newSend, whereOf } from "../history.ts";
 
 /** Sends each batch once, with acks 0, 1 or all, and never asks what became of it. */
 export class PlainProducer extends Actor {
@@ -80,18 +80,13 @@ export class PlainProducer extends Actor {
   }
 
   private record(topic: TopicLife, partition: number, acks: -1 | 0 | 1): Send {
-    return {
+    return newSend({
       value: `v${this.world.nextValue()}`,
-      key: null,
       where: whereOf(topic.topicId, partition),
       by: this.name,
       order: this.count++,
       acks,
       isExact: false,
-      transaction: null,
-      asked: 0,
-      outcome: "open",
-      offset: null,
-    };
+    });
   }
 }

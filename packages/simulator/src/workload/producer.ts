@@ -11,7 +11,7 @@ import {
   verdictOf,
 } from "../clients/producing.ts";
 import type { Send } from "../history.ts";
-import { whereOf } from "../history.ts";
+import { newSend, whereOf } from "../history.ts";
 
 const PRODUCE_VERSION_MIN = 3;
 const PRODUCE_VERSION_MAX = 13;
@@ -111,19 +111,13 @@ export class IdempotentProducer extends Actor {
     const sends: Send[] = [];
     const size = this.prng.between(1, 4);
     for (let index = 0; index < size; index += 1) {
-      const send: Send = {
+      const send = newSend({
         value: `v${this.world.nextValue()}`,
         key: lane.topic.isCompacted ? `k${this.prng.below(12)}` : null,
         where: lane.where,
         by: this.name,
         order: lane.count++,
-        acks: -1,
-        isExact: true,
-        transaction: null,
-        asked: 0,
-        outcome: "open",
-        offset: null,
-      };
+      });
       sends.push(send);
       this.world.history.sends.push(send);
     }

@@ -16,6 +16,8 @@ import { recordsOf, verdictOf } from "../clients/producing.ts";
 import type { Holder } from "../clients/transactions.ts";
 import {
   LostTransaction,
+  NEW_FLOW,
+  OLD_FLOW,
   addGroup,
   addPartitions,
   commitInTransaction,
@@ -23,14 +25,11 @@ import {
   settleError,
 } from "../clients/transactions.ts";
 import type { Send, TopicLife, Transaction, Where } from "../history.ts";
+import { newSend } from "../history.ts";
 import { isPassing } from "./group-member.ts";
 
 const GROUP_KEY = 0;
 const TRANSACTION_KEY = 1;
-/** From these versions on a write adds its partition by itself, and the end raises the epoch. */
-const NEW_FLOW = { produce: [12, 13], offsets: [5, 5], end: [5, 5] } as const;
-const OLD_FLOW = { produce: [3, 11], offsets: [0, 4], end: [0, 4] } as const;
-
 export interface Lane {
   readonly topic: TopicLife;
   readonly partition: number;
@@ -245,19 +244,12 @@ export abstract class TransactionActor extends Actor {
   }
 
   private records(transaction: Transaction, lane: Lane, keys: readonly (string | null)[]): Send[] {
-    const sends = keys.map((key): Send => ({
-      value: `t${this.world.nextValue()}`,
-      key,
-      where: lane.where,
-      by: this.name,
-      order: lane.count++,
-      acks: -1,
-      isExact: true,
-      transaction,
-      asked: 0,
-      outcome: "open",
-      offset: null,
-    }));
+    const { where } = lane;
+    const { name: by } = this;
+    const sends = keys.map((key) => {
+      const value = `t${this.world.nextValue()}`;
+      return newSend({ value, key, where, by, order: lane.count++, transaction });
+    });
     this.world.history.sends.push(...sends);
     transaction.sends.push(...sends);
     return sends;
