@@ -140,6 +140,7 @@ function produceStage(parts: StageParts, plan: PlanWriter, answers: Answers): Pr
         resolve,
         topicOf: (logId) => configOf(logId).topic,
         verifies: () => context.config.transactions.verifiesPartitions,
+        storeAccepts: () => failures.accepts,
         resume,
         flushSoon: parts.flushSoon,
       }),

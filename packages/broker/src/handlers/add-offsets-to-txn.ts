@@ -17,6 +17,8 @@ export function handleAddOffsetsToTxn(
   const { groupId, producerEpoch, producerId, transactionalId } = request;
   if (transactionalId === "") return answer(respond(ErrorCode.INVALID_REQUEST));
   if (groupId === "") return answer(respond(ErrorCode.INVALID_GROUP_ID));
+  // On a full disk only what is open is brought to its end.
+  if (!broker.acceptsAppends) return answer(respond(ErrorCode.COORDINATOR_NOT_AVAILABLE));
   const add = (): Promise<AddOffsetsToTxnResponse> =>
     new Promise((resolve) => {
       const offsets = broker.image.topicByName(CONSUMER_OFFSETS);

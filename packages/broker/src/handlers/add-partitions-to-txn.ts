@@ -78,6 +78,11 @@ function add(
     done(sameForAll(topics, ErrorCode.INVALID_REQUEST));
     return;
   }
+  // On a full disk only what is open is brought to its end.
+  if (!broker.acceptsAppends && !transaction.verifyOnly) {
+    done(sameForAll(topics, ErrorCode.COORDINATOR_NOT_AVAILABLE));
+    return;
+  }
   const missing = notThere(broker, topics);
   if (missing !== null) {
     done(missing);

@@ -27,6 +27,8 @@ export function handleInitProducerId(
       ),
     );
   }
+  // On a full disk only what is open is brought to its end.
+  if (!broker.acceptsAppends) return answer(respond(ErrorCode.COORDINATOR_NOT_AVAILABLE));
   const isKnown = call.version >= FENCED_SINCE.initProducerId;
   return askTransaction<"producer", InitProducerIdResponse>(
     broker,

@@ -28,7 +28,8 @@ export function handleTxnOffsetCommit(
   if (groupId === "") return answer(refuse(ErrorCode.INVALID_GROUP_ID));
   const offsets = broker.image.topicByName(CONSUMER_OFFSETS);
   // A full disk keeps what is left for deletes and metadata.
-  if (offsets === undefined || !broker.acceptsAppends) return answer(refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE));
+  if (offsets === undefined || !broker.acceptsAppends)
+    return answer(refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE));
   const partition = coordinatorPartition(groupId, offsets.partitionCount);
   const { version } = call;
   return waits((respond) => {

@@ -45,6 +45,8 @@ export interface TransactionGateParts {
   readonly topicOf: (logId: LogId) => string;
   /** `transaction.partition.verification.enable`. */
   readonly verifies: () => boolean;
+  /** Whether records are taken at all now; where not, nobody is asked in vain. */
+  readonly storeAccepts: () => boolean;
   /** Goes on with a request that was held. */
   readonly resume: (held: Held, verification: Verification) => void;
   /** A request was let go outside of a tick. */
@@ -77,7 +79,7 @@ export class TransactionGate {
       this.heldCount += 1;
       return false;
     }
-    if (request.transactionalId === null) return true;
+    if (request.transactionalId === null || !this.parts.storeAccepts()) return true;
     const unverified = this.unverified(call, request);
     if (unverified.length === 0) return true;
     const held = { call, request, frameOffset };

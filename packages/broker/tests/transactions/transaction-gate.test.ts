@@ -17,12 +17,14 @@ let asked: { command: TransactionCommand; settle: (code: number, reply: unknown)
 let resumed: { sequence: number; verification: Verification }[] = [];
 let gate: TransactionGate;
 let verifies = true;
+let accepts = true;
 
 beforeEach(() => {
   used = 0;
   asked = [];
   resumed = [];
   verifies = true;
+  accepts = true;
   producers = new ProducerStates({
     producersPerPartitionMax: 9,
     producersMax: 9,
@@ -42,6 +44,7 @@ beforeEach(() => {
     resolve: (_topic, _usesId, partition) => ({ logId: logId(partition + 1) }),
     topicOf: () => "t",
     verifies: () => verifies,
+    storeAccepts: () => accepts,
     resume: ({ call }, verification) => resumed.push({ sequence: call.sequence, verification }),
     flushSoon: () => {},
   });
@@ -125,6 +128,11 @@ describe("what is held", () => {
     verifies = false;
     expect(gate.admits(call(0, 11), request([0]), 0)).toBe(true);
     expect(gate.admits(call(1, 12), request([0]), 0)).toBe(false);
+  });
+
+  test("nobody is asked while the disk takes no records", () => {
+    accepts = false;
+    expect(gate.admits(call(0), request([0]), 0)).toBe(true);
   });
 
   test("batches of two producers in one request belong to no transaction", () => {
