@@ -168,11 +168,9 @@ export abstract class TransactionActor extends Actor {
   /** One transaction, or none. Throws LostTransaction. */
   protected abstract one(): Promise<void>;
 
-  /** Topics that it writes to. */
-  protected abstract readonly outputs: readonly string[];
-
-  /** Topics whose offsets it commits. */
+  /** Topics whose offsets it commits, and those that it writes to. */
   protected abstract readonly inputs: readonly string[];
+  protected abstract readonly outputs: readonly string[];
 
   protected begin(): Transaction {
     const transaction: Transaction = {
