@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { MemoryDisk, openPortableIo } from "@mantou/io";
 import {
   ErrorCode,
@@ -22,6 +22,8 @@ import {
   read,
   until,
 } from "./transaction-client.ts";
+
+setDefaultTimeout(60_000);
 
 describe("a partition takes only what belongs to a transaction", () => {
   test("the old flow: not before the partition was added, not after the end", async () => {

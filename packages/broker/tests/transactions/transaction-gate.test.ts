@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type LogId, logId } from "@mantou/base";
 import type { Arena } from "@mantou/io";
 import type { ProduceRequest } from "@mantou/protocol";
@@ -9,6 +9,8 @@ import type { Call } from "../../src/handler.ts";
 import type { TransactionCoordinator } from "../../src/transactions/transaction-coordinator.ts";
 import type { Verification } from "../../src/transactions/transaction-gate.ts";
 import { TransactionGate } from "../../src/transactions/transaction-gate.ts";
+
+setDefaultTimeout(60_000);
 
 const bytes = new Uint8Array(4096);
 let used = 0;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ErrorCode } from "@mantou/protocol";
 import { startInProcess } from "../in-process-broker.ts";
 import {
@@ -10,6 +10,8 @@ import {
   read,
   until,
 } from "./transaction-client.ts";
+
+setDefaultTimeout(60_000);
 
 for (const flow of ["old", "new"] as const) {
   describe(`the ${flow} flow`, () => {
