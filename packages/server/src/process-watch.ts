@@ -50,7 +50,8 @@ export class ProcessWatch {
       startedSeconds: Math.round(performance.timeOrigin) / 1000,
       cpuSeconds: (user + system) / 1e6,
       residentBytes: memory.rss,
-      heapBytes: memory.heapUsed,
+      // Bun counts what buffers hold as heap, the arena among them.
+      heapBytes: Math.max(memory.heapUsed - memory.arrayBuffers, 0),
       openFiles: openFiles(),
       openFilesMax: figureIn("/proc/self/limits", /^Max open files\s+(\d+)/m),
       threads: figureIn("/proc/self/status", /^Threads:\s+(\d+)/m),

@@ -50,7 +50,7 @@ export const processMetrics: readonly MetricDefinition[] = [
     "gauge",
     "mantou_js_heap_bytes",
     "bytes",
-    "Memory of the JavaScript heap.",
+    "Memory of the JavaScript heap, without what buffers hold.",
     (p) => p.heapBytes,
   ),
   ofProcess("gauge", "process_open_fds", "files", "Open file descriptors.", (p) => p.openFiles),
