@@ -291,7 +291,7 @@ export class CoordinatorDriver<Command extends Named, Reply, Request> {
     if (slot.state === "dropped") return;
     this.drop(slot, errorCode);
     const { partition, logId } = slot;
-    this.loads.later(() => {
+    this.loads.later(partition, () => {
       const { partitions } = this.parts;
       const isSound = partitions.isLeader(logId) && !partitions.isFailed(logId);
       if (this.slots[partition] === undefined && isSound) this.lead(partition, logId);

@@ -9,8 +9,9 @@ import type { SlotState } from "./shard-slot.ts";
 
 /** Shards that are read from disk at a time. */
 const LOADS_MAX = 4;
-/** Pause before a shard that could not be loaded is tried again. */
+/** Pause before a shard is tried again; doubled up to the maximum while it cannot be loaded. */
 const RELOAD_MS = 1000;
+const RELOAD_MS_MAX = 60_000;
 
 interface LoadedSlot {
   readonly partition: number;
@@ -37,6 +38,8 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
   /** What was read since the last line was logged. */
   private round = { shards: 0, records: 0, bytes: 0, startMs: 0 };
   private readonly retries = new Set<() => void>();
+  /** By partition, of those that could not be loaded. */
+  private readonly pauses = new Map<number, number>();
   private stopped = false;
 
   constructor(private readonly parts: ShardLoadsParts<Slot, Shard>) {}
@@ -59,9 +62,11 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
     this.next();
   }
 
-  /** Calls once, a little later, unless this is stopped before. */
-  later(call: () => void): void {
-    const cancel = this.parts.ambient.timers.after(RELOAD_MS, () => {
+  /** Calls once, when the partition is to be tried again, unless this is stopped before. */
+  later(partition: number, call: () => void): void {
+    const pauseMs = this.pauses.get(partition) ?? RELOAD_MS;
+    this.pauses.set(partition, Math.min(pauseMs * 2, RELOAD_MS_MAX));
+    const cancel = this.parts.ambient.timers.after(pauseMs, () => {
       this.retries.delete(cancel);
       if (!this.stopped) call();
     });
@@ -111,6 +116,7 @@ export class ShardLoads<Slot extends LoadedSlot, Shard extends Replaying> {
       const loaded = await loadShard({ ...this.parts, isWanted }, slot.logId, shard);
       if (!isWanted()) return;
       if (loaded.skipped > 0) this.logSkipped(slot, loaded);
+      this.pauses.delete(slot.partition);
       this.parts.loaded(slot, shard);
       this.round.shards += 1;
       this.round.records += loaded.records;

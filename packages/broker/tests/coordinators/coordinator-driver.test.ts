@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { MemoryDisk } from "@mantou/io";
+import { IoError, MemoryDisk } from "@mantou/io";
 import { CompressionType, ErrorCode, encodeBatch, transactionMarker } from "@mantou/protocol";
 import { ToyCoordinator } from "./toy-coordinator.ts";
 
@@ -139,6 +139,30 @@ test("what no coordinator has written does not keep a shard from being loaded", 
   expect(["a", "b"].map((key) => toy.ask(0, get(key))[0])).toEqual(["1", "2"]);
   const [line] = toy.log.filter((each) => each.includes("coordinator_records_skipped"));
   expect(line).toContain('"skipped":2');
+});
+
+test("a shard that cannot be read is tried again, more and more rarely, until it can", async () => {
+  const toy = await ToyCoordinator.open();
+  const logId = await toy.lead(0);
+  toy.ask(0, put("a", "1"));
+  await toy.run();
+  toy.driver.unload(0);
+  const { logs } = toy.io;
+  const read = logs.read.bind(logs);
+  let tries = 0;
+  logs.read = async () => {
+    tries += 1;
+    throw new IoError("EIO", "the disk says no");
+  };
+  toy.driver.lead(0, logId);
+  await toy.run();
+  expect(toy.ask(0, get("a"))).toEqual([ErrorCode.NOT_COORDINATOR]);
+  for (let second = 0; second < 31; second += 1) await toy.pass(1000);
+  // At once, and after 1, 2, 4, 8 and 16 seconds more.
+  expect(tries).toBe(6);
+  logs.read = read;
+  for (let second = 0; second < 32; second += 1) await toy.pass(1000);
+  expect(toy.ask(0, get("a"))).toEqual(["1"]);
 });
 
 test("partitions without data load at once, and have no shard before somebody asks", async () => {
