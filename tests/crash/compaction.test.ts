@@ -65,9 +65,9 @@ test(
       // What is there now stays, whether it was acknowledged or not.
       for (const [key, value] of found) acknowledged.set(key, value);
       const producer = client.producer({ codec: round % 2 === 0 ? "none" : "zstd" });
-      let stopped = false;
+      const stopped = new AbortController();
       const writing = (async () => {
-        while (!stopped) {
+        while (!stopped.signal.aborted) {
           const messages: Message[] = [];
           for (let count = 0; count < 10; count += 1) {
             serial += 1;
@@ -85,7 +85,7 @@ test(
       while (runs() < 3 && performance.now() < deadline) await Bun.sleep(20);
       cleaned += runs();
       await broker.kill();
-      stopped = true;
+      stopped.abort();
       client.abort();
       await writing;
     }
