@@ -46,7 +46,8 @@ class Run {
     else if (dice < 8) this.crash();
     else if (dice < 11) this.changeTopics();
     else if (dice < 12) this.world.reload(random.chance(1, 2));
-    else if (dice < 14) this.resubscribe();
+    else if (dice < 13) this.crashInWrite();
+    else if (dice < 15) this.resubscribe();
     else if (dice < 30) this.world.pass(random.below(4_000));
     else this.act(random.pick(["none", "none", "none", "none", "request", "answer"]));
     this.check();
@@ -58,6 +59,17 @@ class Run {
     const client = this.random.pick(alive);
     if (this.random.chance(2, 5)) client.work();
     else client.poll(loss);
+  }
+
+  /** The step's records reach the disk in part, and so nobody is answered. */
+  private crashInWrite(): void {
+    const alive = this.clients.filter((each) => each.isAlive && each instanceof ConsumerClient);
+    if (alive.length === 0) return;
+    const { world } = this;
+    const before = world.log.length;
+    this.random.pick(alive).poll("answer");
+    world.log.length = this.random.between(before, world.log.length);
+    world.reload();
   }
 
   private come(): void {
