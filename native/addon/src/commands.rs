@@ -5,28 +5,9 @@ use napi::Result;
 use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 
+use crate::clean_objects::JsCleanSpec;
 use crate::engine::{invalid, lock, submit, with_engine};
-use crate::objects::{
-    JsCleanSpec, JsCleanerStats, JsCompletion, JsHistogram, JsLogConfig, JsLogSpec,
-    completion_object,
-};
-
-#[napi(object)]
-pub struct JsStoreStats {
-    pub appended_bytes_total: f64,
-    pub groups_total: f64,
-    pub flushes_total: f64,
-    pub files_open: f64,
-    pub free_bytes: f64,
-    pub total_bytes: f64,
-    pub append_micros: JsHistogram,
-    pub flush_micros: JsHistogram,
-    pub group_batches: JsHistogram,
-    pub group_bytes: JsHistogram,
-    pub locates_total: f64,
-    pub page_cache_misses_total: f64,
-    pub cleaner: JsCleanerStats,
-}
+use crate::objects::{JsCompletion, JsLogConfig, JsLogSpec, completion_object};
 
 /// The next completion that `drain` has come to, or null.
 #[napi]
@@ -250,31 +231,6 @@ pub fn list_files(engine: u32, request: f64, log: Option<u32>) -> Result<()> {
 #[napi]
 pub fn checkpoint(engine: u32, request: f64) -> Result<()> {
     command(engine, request, Command::Checkpoint)
-}
-
-#[napi]
-pub fn store_stats(engine: u32) -> Result<JsStoreStats> {
-    with_engine(engine, |engine| {
-        let stats = engine
-            .open_store()
-            .map(|store| store.stats())
-            .unwrap_or_default();
-        Ok(JsStoreStats {
-            appended_bytes_total: stats.appended_bytes_total as f64,
-            groups_total: stats.groups_total as f64,
-            flushes_total: stats.flushes_total as f64,
-            files_open: stats.files_open as f64,
-            free_bytes: stats.free_bytes as f64,
-            total_bytes: stats.total_bytes as f64,
-            append_micros: stats.append_micros.into(),
-            flush_micros: stats.flush_micros.into(),
-            group_batches: stats.group_batches.into(),
-            group_bytes: stats.group_bytes.into(),
-            locates_total: stats.locates_total as f64,
-            page_cache_misses_total: stats.page_cache_misses_total as f64,
-            cleaner: stats.cleaner.into(),
-        })
-    })
 }
 
 fn command(engine: u32, request: f64, command: Command) -> Result<()> {

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod arena;
+mod clean_objects;
 mod commands;
 mod datagram;
 mod engine;
@@ -21,6 +22,7 @@ mod outbox;
 mod panic;
 mod pins;
 mod sockets;
+mod stats;
 mod tables;
 
 /// The version of this addon: TypeScript refuses one that is not its own.

@@ -2,13 +2,13 @@
 //! Topic and directory ids cross as 32 hexadecimal digits; TypeScript knows Kafka's text form.
 
 use mantou_log_core::{
-    CleanOutcome, CleanSpec, CleanerStats, Durability, Flush, HistogramCounts, LiveProducer,
-    LogConfig, LogSpec, LogState, RecordPosition, Reply, SegmentInfo, StoreDescription, StoreError,
-    StoreOptions, StoredLog, TopicId,
+    Durability, Flush, LogConfig, LogSpec, LogState, RecordPosition, Reply, SegmentInfo,
+    StoreDescription, StoreError, StoreOptions, StoredLog, TopicId,
 };
 use napi::Result;
 use napi_derive::napi;
 
+use crate::clean_objects::JsCleanOutcome;
 use crate::engine::invalid;
 use crate::outbox::{Answer, Completion};
 
@@ -143,22 +143,6 @@ impl From<&SegmentInfo> for JsSegmentInfo {
     }
 }
 
-/// Counts by powers of two, as the cores keep them.
-#[napi(object)]
-pub struct JsHistogram {
-    pub counts: Vec<f64>,
-    pub sum: f64,
-}
-
-impl From<HistogramCounts> for JsHistogram {
-    fn from(histogram: HistogramCounts) -> JsHistogram {
-        JsHistogram {
-            counts: histogram.buckets.map(|count| count as f64).to_vec(),
-            sum: histogram.sum as f64,
-        }
-    }
-}
-
 #[napi(object)]
 pub struct JsPosition {
     pub offset: f64,
@@ -212,99 +196,6 @@ impl From<StoreDescription> for JsStoreDescription {
             logs: description.logs.iter().map(JsStoredLog::from).collect(),
             file_system: description.file_system,
             flush_strategy: description.flush_strategy,
-        }
-    }
-}
-
-/// `CleanRequest` of ports.ts.
-#[napi(object)]
-pub struct JsCleanSpec {
-    pub first_dirty_offset: f64,
-    pub limit: f64,
-    pub now_ms: f64,
-    pub delete_retention_ms: f64,
-    pub map_bytes: f64,
-    pub inflated_bytes_max: f64,
-    /// 0: no limit.
-    pub bytes_per_second_max: f64,
-    /// Rows of id, epoch and last offset.
-    pub producers: Vec<f64>,
-}
-
-impl From<JsCleanSpec> for CleanSpec {
-    fn from(spec: JsCleanSpec) -> CleanSpec {
-        let rows = spec.producers.chunks_exact(3);
-        let mut producers: Vec<LiveProducer> = rows
-            .map(|row| LiveProducer {
-                producer_id: row[0] as i64,
-                producer_epoch: row[1] as i16,
-                last_offset: row[2] as i64,
-            })
-            .collect();
-        producers.sort_unstable_by_key(|producer| producer.producer_id);
-        CleanSpec {
-            first_dirty: spec.first_dirty_offset as i64,
-            limit: spec.limit as i64,
-            now_ms: spec.now_ms as i64,
-            delete_retention_ms: spec.delete_retention_ms as i64,
-            map_bytes: spec.map_bytes as u64,
-            inflated_bytes_max: spec.inflated_bytes_max as u64,
-            bytes_per_second: spec.bytes_per_second_max as u64,
-            producers,
-        }
-    }
-}
-
-#[napi(object)]
-pub struct JsCleanOutcome {
-    pub clean_end_offset: f64,
-    pub read_bytes: f64,
-    pub written_bytes: f64,
-    pub bytes_before: f64,
-    pub bytes_after: f64,
-    pub records_kept: f64,
-    pub records_removed: f64,
-    pub keys: f64,
-    pub is_map_full: bool,
-    pub duration_ms: f64,
-}
-
-impl From<CleanOutcome> for JsCleanOutcome {
-    fn from(outcome: CleanOutcome) -> JsCleanOutcome {
-        JsCleanOutcome {
-            clean_end_offset: outcome.clean_end as f64,
-            read_bytes: outcome.read_bytes as f64,
-            written_bytes: outcome.written_bytes as f64,
-            bytes_before: outcome.bytes_before as f64,
-            bytes_after: outcome.bytes_after as f64,
-            records_kept: outcome.records_kept as f64,
-            records_removed: outcome.records_removed as f64,
-            keys: outcome.keys as f64,
-            is_map_full: outcome.is_map_full,
-            duration_ms: outcome.duration_ms as f64,
-        }
-    }
-}
-
-#[napi(object)]
-pub struct JsCleanerStats {
-    pub runs_total: f64,
-    pub failures_total: f64,
-    pub read_bytes_total: f64,
-    pub written_bytes_total: f64,
-    pub last_run_ms: f64,
-    pub last_map_bytes: f64,
-}
-
-impl From<CleanerStats> for JsCleanerStats {
-    fn from(stats: CleanerStats) -> JsCleanerStats {
-        JsCleanerStats {
-            runs_total: stats.runs_total as f64,
-            failures_total: stats.failures_total as f64,
-            read_bytes_total: stats.read_bytes_total as f64,
-            written_bytes_total: stats.written_bytes_total as f64,
-            last_run_ms: stats.last_run_ms as f64,
-            last_map_bytes: stats.last_map_bytes as f64,
         }
     }
 }
