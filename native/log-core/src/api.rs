@@ -18,14 +18,17 @@
 //! batch::inspect(...)                                         needs no store
 //! ```
 
+mod store_stats;
+
 use std::fmt;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cleaner::{CleanOutcome, CleanSpec, CleanerStats};
-use crate::stats::HistogramCounts;
+use crate::cleaner::{CleanOutcome, CleanSpec};
 use crate::vfs::VfsFile;
+
+pub use store_stats::StoreStats;
 
 /// A log's name in this process run: given by the caller, never reused for another log.
 pub type LogId = u32;
@@ -127,29 +130,6 @@ pub struct SegmentInfo {
     pub base_offset: i64,
     pub bytes: u64,
     pub largest_timestamp: i64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreStats {
-    pub appended_bytes_total: u64,
-    /// Groups that were made durable.
-    pub groups_total: u64,
-    /// fdatasync, fsync and syncfs calls for groups.
-    pub flushes_total: u64,
-    pub files_open: u64,
-    pub free_bytes: u64,
-    /// Size of the volume.
-    pub total_bytes: u64,
-    /// From the hand-over of batches until they are in the page cache, per pass of the writer.
-    pub append_micros: HistogramCounts,
-    /// From the start of a group's flush until all of it is durable.
-    pub flush_micros: HistogramCounts,
-    pub group_batches: HistogramCounts,
-    pub group_bytes: HistogramCounts,
-    pub locates_total: u64,
-    /// Ranges for which a disk thread was asked.
-    pub page_cache_misses_total: u64,
-    pub cleaner: CleanerStats,
 }
 
 /// Bytes of one batch, usually in the arena. Dropping it gives the memory back. The store has it

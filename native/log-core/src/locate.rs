@@ -4,6 +4,8 @@
 //! memory (and gives up with `Pending` where that is not enough), and then on a disk thread,
 //! where it reads, checks checksums and finds its way around damage.
 
+mod damage;
+
 use std::io;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::log::{Log, Segment, Status};
 use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, position_of};
 use crate::vfs::{VfsFile, read_exact};
+use damage::{damaged_batch, first_damage, report_damage};
 
 /// Headers that the caller's thread reads before it leaves the rest to a disk thread.
 const FAST_HEADERS_MAX: usize = 512;
@@ -457,61 +460,6 @@ fn walk_on_disk(core: &Core, log: &Log, task: &Task) -> io::Result<Step> {
     }
 }
 
-/// Where the damage begins that a walk over headers alone, from `start` on, met at `met`: a length
-/// that is wrong and still plausible leads a batch too far, into the middle of an intact one.
-fn first_damage(
-    core: &Core,
-    log: &Log,
-    view: &SegmentView,
-    start: u64,
-    met: (u64, i64),
-) -> io::Result<(u64, i64)> {
-    let file = core.segment_file(log, &view.segment)?;
-    let mut scanner = Scanner::new(file, view.bytes);
-    let (mut position, mut expected) = (start, None);
-    while position < met.0 {
-        let Found::Batch(header) = scanner.batch_at(
-            position,
-            expected.unwrap_or(view.segment.base_offset),
-            false,
-        )?
-        else {
-            break;
-        };
-        if !scanner.is_intact(position, &header)? {
-            return Ok((position, expected.unwrap_or(header.base_offset)));
-        }
-        position += header.size_bytes() as u64;
-        expected = Some(header.next_offset());
-    }
-    Ok(met)
-}
-
-/// Takes note of damage at `position`, where offset `from` was expected. Gives the position and
-/// base offset of the next whole batch.
-fn report_damage(
-    core: &Core,
-    log: &Log,
-    view: &SegmentView,
-    position: u64,
-    from: i64,
-) -> io::Result<Option<(u64, i64)>> {
-    let file = core.segment_file(log, &view.segment)?;
-    let mut scanner = Scanner::new(file, view.bytes);
-    let next = scanner
-        .find_next(position + 1, from)?
-        .map(|next| (next.0, next.1.base_offset));
-    let to = next.map_or(view.end_offset, |next| next.1);
-    let detail = format!(
-        "{}: bytes at {position} of segment {} fail their checksum; offsets {from} to {to} are \
-         not served",
-        log.name(),
-        view.segment.base_offset
-    );
-    core.report_corrupt(log, from, to, detail);
-    Ok(next)
-}
-
 /// Checks what was not checked before, and brings the range into memory.
 fn give_checked(
     core: &Core,
@@ -562,24 +510,6 @@ fn give_checked(
         file.read_ahead(range.to, ahead);
     }
     Ok(Step::Done(pin(segment, file, &range)))
-}
-
-/// Reports a batch that fails its checksum but whose header may still be good.
-fn damaged_batch(
-    core: &Core,
-    log: &Log,
-    view: &SegmentView,
-    position: u64,
-    wanted: i64,
-) -> io::Result<()> {
-    let file = core.segment_file(log, &view.segment)?;
-    let mut scanner = Scanner::sparse(file, view.bytes);
-    let base = view.segment.base_offset;
-    let from = match scanner.batch_at(position, base, false)? {
-        Found::Batch(header) if header.base_offset <= wanted => header.base_offset,
-        _ => wanted,
-    };
-    report_damage(core, log, view, position, from).map(|_| ())
 }
 
 /// Reads a range so that it is in memory when it is sent.
