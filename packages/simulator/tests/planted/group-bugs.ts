@@ -53,8 +53,8 @@ const misheard = (
 export const groupBugs: readonly PlantedBug[] = [
   {
     name: "stale generation accepted",
-    seed: 1,
-    seedsMax: 100,
+    seed: 62,
+    seedsMax: 400,
     plant: (instance) =>
       misheard(instance, (command, shard) => {
         if (command.kind !== "offsetCommit") return command;
@@ -69,8 +69,8 @@ export const groupBugs: readonly PlantedBug[] = [
   },
   {
     name: "session timeout ignored",
-    seed: 1,
-    seedsMax: 50,
+    seed: 4,
+    seedsMax: 400,
     plant: (instance) =>
       misheard(instance, (command) => {
         const isSession =
@@ -81,8 +81,8 @@ export const groupBugs: readonly PlantedBug[] = [
   },
   {
     name: "revoked partition given before it was given up",
-    seed: 1,
-    seedsMax: 50,
+    seed: 5,
+    seedsMax: 400,
     plant: (instance) =>
       misheard(instance, (command) => {
         if (command.kind !== "consumerGroupHeartbeat") return command;
@@ -93,14 +93,14 @@ export const groupBugs: readonly PlantedBug[] = [
   },
   {
     name: "offset commit acknowledged before it is durable",
-    seed: 1,
-    seedsMax: 50,
+    seed: 27,
+    seedsMax: 400,
     plant: ({ broker }) => answerEarly(broker["coordination"].groups.driver),
   },
   {
     name: "coordinator log replayed in part",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant: (instance) =>
       inShards(instance, (shard, _partition, logEnd) => {
         replace(shard, "replay", (real) => (record, batch) => {
@@ -110,8 +110,8 @@ export const groupBugs: readonly PlantedBug[] = [
   },
   {
     name: "one record of the coordinator's log skipped in replay",
-    seed: 1,
-    seedsMax: 100,
+    seed: 3,
+    seedsMax: 400,
     plant: (instance) =>
       inShards(instance, (shard) => {
         let count = 0;
@@ -124,17 +124,12 @@ export const groupBugs: readonly PlantedBug[] = [
 ];
 
 /** Nothing that a shard decides waits for its disk any more. */
-export function answerEarly(driver: object): void {
-  const inside = driver as {
-    activate(slot: { durable: number }, shard: unknown): void;
-    durable(slot: { durable: number }, number: number): void;
-  };
-  replace(inside, "activate", (real) => (slot, shard) => {
-    slot.durable = Infinity;
-    real(slot, shard);
-  });
-  replace(inside, "durable", (real) => (slot, number) => {
-    real(slot, number);
-    slot.durable = Infinity;
+export function answerEarly(driver: { lead(partition: number, logId: LogId): void }): void {
+  const { slots } = driver as unknown as { readonly slots: readonly object[] };
+  replace(driver, "lead", (real) => (partition, logId) => {
+    real(partition, logId);
+    const slot = slots[partition];
+    if (slot === undefined) return;
+    Object.defineProperty(slot, "durable", { get: () => Infinity, set: () => {} });
   });
 }

@@ -15,8 +15,8 @@ interface StoreInside {
 export const storageBugs: readonly PlantedBug[] = [
   {
     name: "ack before fsync",
-    seed: 1,
-    seedsMax: 50,
+    seed: 10,
+    seedsMax: 400,
     plant({ io }) {
       const { worker } = io.logs as unknown as StoreInside;
       replace(worker, "announce", (real) => (log) => {
@@ -28,7 +28,7 @@ export const storageBugs: readonly PlantedBug[] = [
   {
     name: "high watermark too high",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ broker }) {
       const { partitions } = broker;
       const { planner } = broker["fetch"]["parts"];
@@ -41,7 +41,7 @@ export const storageBugs: readonly PlantedBug[] = [
   {
     name: "dedup window lost on restart",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ broker: { producers } }) {
       replace(producers, "replay", () => () => {});
       replace(producers, "restoreSnapshot", () => () => ({ ok: true, value: 0 }));
@@ -50,7 +50,7 @@ export const storageBugs: readonly PlantedBug[] = [
   {
     name: "leader epoch not raised on restart",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ broker: { partitions } }) {
       replace(partitions, "leadership", (real) => (logId, leads, _epoch, membership, nowMs) => {
         real(logId, leads, 1, membership, nowMs);
@@ -60,7 +60,7 @@ export const storageBugs: readonly PlantedBug[] = [
   {
     name: "deleted records come back after a crash",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ io }) {
       replace(io.logs, "trim", () => async (logId, start) => {
         const state: LogState = {
@@ -77,8 +77,8 @@ export const storageBugs: readonly PlantedBug[] = [
   },
   {
     name: "a failed log keeps its producers' state",
-    seed: 1,
-    seedsMax: 50,
+    seed: 11,
+    seedsMax: 400,
     plant({ broker: { producers } }) {
       let isLoaded = false;
       replace(producers, "forget", (real) => (logId) => {

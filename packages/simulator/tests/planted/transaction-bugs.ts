@@ -37,7 +37,7 @@ export const transactionBugs: readonly PlantedBug[] = [
   {
     name: "last stable offset too high",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ broker: { producers } }) {
       replace(producers, "lastStableOffset", () => (_logId, highWatermark) => highWatermark);
     },
@@ -45,15 +45,15 @@ export const transactionBugs: readonly PlantedBug[] = [
   {
     name: "aborted range not recorded",
     seed: 1,
-    seedsMax: 50,
+    seedsMax: 400,
     plant({ broker: { producers } }) {
       replace(producers, "abortedIn", () => () => null);
     },
   },
   {
     name: "marker lost",
-    seed: 1,
-    seedsMax: 50,
+    seed: 3,
+    seedsMax: 400,
     plant({ broker }) {
       let count = 0;
       replace(broker["coordination"].markers, "write", (real) => (...parameters) => {
@@ -65,8 +65,8 @@ export const transactionBugs: readonly PlantedBug[] = [
   },
   {
     name: "marker applied twice",
-    seed: 1,
-    seedsMax: 100,
+    seed: 4,
+    seedsMax: 400,
     plant({ broker, process }) {
       replace(broker.producers, "judgeMarker", () => () => ({ kind: "accept" }));
       replace(broker["coordination"].markers, "write", (real) => (...parameters) => {
@@ -81,8 +81,8 @@ export const transactionBugs: readonly PlantedBug[] = [
   },
   {
     name: "producer epoch not checked by the partition",
-    seed: 1,
-    seedsMax: 200,
+    seed: 25,
+    seedsMax: 400,
     plant({ broker: { producers } }) {
       replace(producers, "isInTransaction", () => (logId, producerId) => {
         const entry = producers.list(logId).find((each) => each.producerId === producerId);
@@ -98,8 +98,8 @@ export const transactionBugs: readonly PlantedBug[] = [
   },
   {
     name: "producer epoch not checked by the coordinator",
-    seed: 1,
-    seedsMax: 100,
+    seed: 12,
+    seedsMax: 400,
     plant: (instance) =>
       misheard(instance, (command, { transactions }) => {
         if (!("producerEpoch" in command) || command.kind === "initProducerId") return command;
@@ -112,21 +112,21 @@ export const transactionBugs: readonly PlantedBug[] = [
   },
   {
     name: "transaction timeout ignored",
-    seed: 1,
-    seedsMax: 50,
+    seed: 41,
+    seedsMax: 400,
     plant: (instance) =>
       misheard(instance, (command) => (command.kind === "sweep" ? null : command)),
   },
   {
     name: "markers sent before the decision is durable",
-    seed: 1,
-    seedsMax: 100,
+    seed: 33,
+    seedsMax: 400,
     plant: ({ broker }) => answerEarly(broker["coordination"].transactions.driver),
   },
   {
     name: "commit marker written where the transaction was aborted",
-    seed: 1,
-    seedsMax: 50,
+    seed: 3,
+    seedsMax: 400,
     plant({ broker }) {
       let count = 0;
       replace(broker["coordination"].markers, "write", (real) => (...parameters) => {
