@@ -12,9 +12,11 @@ use std::time::Instant;
 use mantou_log_core::batch::crc32c;
 use mantou_log_core::*;
 
+type Answers = Vec<(u64, Result<Reply, StoreError>)>;
+
 #[derive(Default)]
 struct Sink {
-    answers: Mutex<(Vec<(u64, Result<Reply, StoreError>)>, i64)>,
+    answers: Mutex<(Answers, i64)>,
     changed: Condvar,
 }
 

@@ -24,14 +24,14 @@ fn batch() -> Vec<u8> {
         let mut body = vec![0, 0, (number * 2) as u8, 1];
         let value_bytes = RECORD_BYTES - 10;
         body.extend([
-            (value_bytes * 2 & 0x7f | 0x80) as u8,
-            (value_bytes * 2 >> 7) as u8,
+            ((value_bytes * 2) & 0x7f | 0x80) as u8,
+            ((value_bytes * 2) >> 7) as u8,
         ]);
         body.extend((0..value_bytes).map(|at| at as u8));
         body.push(0);
         payload.extend([
-            (body.len() * 2 & 0x7f | 0x80) as u8,
-            (body.len() * 2 >> 7) as u8,
+            ((body.len() * 2) & 0x7f | 0x80) as u8,
+            ((body.len() * 2) >> 7) as u8,
         ]);
         payload.extend(body);
     }
