@@ -36,8 +36,6 @@ export interface ConsumerSettings {
   readonly assignors: readonly string[];
   /** group.consumer.assignment.interval.ms: the least time between two assignments of a group. */
   readonly assignmentIntervalMs: number;
-  /** group.consumer.regex.refresh.interval.ms. */
-  readonly regexRefreshIntervalMs: number;
   /** group.consumer.migration.policy. */
   readonly migrationPolicy: "disabled" | "upgrade" | "downgrade" | "bidirectional";
 }
@@ -67,7 +65,6 @@ export const DEFAULT_CONSUMER_SETTINGS: ConsumerSettings = {
   membersMax: 0x7fff_ffff,
   assignors: ["uniform", "range"],
   assignmentIntervalMs: 0,
-  regexRefreshIntervalMs: 600_000,
   migrationPolicy: "bidirectional",
 };
 

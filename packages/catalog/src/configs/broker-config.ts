@@ -85,7 +85,6 @@ export interface GroupBrokerConfig {
     readonly membersMax: number;
     readonly assignors: readonly string[];
     readonly assignmentIntervalMs: number;
-    readonly regexRefreshIntervalMs: number;
     readonly migrationPolicy: "disabled" | "upgrade" | "downgrade" | "bidirectional";
   };
 }
@@ -244,7 +243,6 @@ function groupSettings(string: (name: string) => string): GroupBrokerConfig {
       membersMax: consumer("max.size"),
       assignors: listItems(string("group.consumer.assignors")),
       assignmentIntervalMs: consumer("assignment.interval.ms"),
-      regexRefreshIntervalMs: consumer("regex.refresh.interval.ms"),
       migrationPolicy: policy as GroupBrokerConfig["consumer"]["migrationPolicy"],
     },
   };

@@ -146,12 +146,6 @@ const consumerGroups: readonly ConfigDefinition[] = [
     0,
     "Least time between two assignments of a consumer group.",
   ),
-  number(
-    "group.consumer.regex.refresh.interval.ms",
-    600_000,
-    10_000,
-    "How often topics are matched anew with the patterns of a consumer group.",
-  ),
   define(
     "group.consumer.migration.policy",
     ConfigType.STRING,
