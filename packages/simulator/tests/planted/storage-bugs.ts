@@ -12,6 +12,11 @@ interface StoreInside {
   };
 }
 
+/** What the planner of fetches is made of, as far as it is broken here. */
+interface PlannerInside {
+  judgeRow(task: { readonly incremental: boolean }, row: number): unknown;
+}
+
 export const storageBugs: readonly PlantedBug[] = [
   {
     name: "ack before fsync",
@@ -88,6 +93,18 @@ export const storageBugs: readonly PlantedBug[] = [
       replace(producers, "record", (real) => (...parameters) => {
         isLoaded = true;
         real(...parameters);
+      });
+    },
+  },
+  {
+    name: "fetch session forgets a partition",
+    seed: 6,
+    seedsMax: 400,
+    plant({ broker }) {
+      const { planner } = broker["fetch"]["parts"];
+      const inside = planner as unknown as PlannerInside;
+      replace(inside, "judgeRow", (real) => (task, row) => {
+        return task.incremental && row === 1 ? null : real(task, row);
       });
     },
   },
