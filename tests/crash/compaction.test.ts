@@ -94,9 +94,9 @@ test(
     const client = await Client.connect({ brokers: broker.address });
     const found = await table(client);
     expect(found.size).toBe(KEYS);
-    expect(filesOf(/\.(cleaned|swap)$/)).toEqual([]);
     client.abort();
     expect(await broker.stop()).toBe(0);
+    expect(filesOf(/\.(cleaned|swap)$/)).toEqual([]);
   },
   4 * WAIT_MS,
 );
