@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client } from "@mantou/client";
-import type { Producer } from "@mantou/client";
+import type { Consumer, Producer } from "@mantou/client";
 import { BrokerProcess, temporaryFolder } from "../processes/broker-process.ts";
 import { HostileSocket, metadataFrame, prefix } from "./hostile-socket.ts";
 import { canMeasure, descriptorsOf, rssOf } from "./process-usage.ts";
@@ -21,6 +21,7 @@ const folder = temporaryFolder();
 let broker: BrokerProcess;
 let client: Client;
 let producer: Producer;
+let reader: Consumer;
 let restRss = 0;
 let restDescriptors = 0;
 
@@ -41,6 +42,9 @@ beforeAll(async () => {
     await client.admin.createTopic({ name: `topic-${index}`, partitions: 1 });
   }
   producer = client.producer();
+  // Its connection is there before anybody takes all that are left.
+  reader = client.consumer();
+  reader.assign([{ topic: "topic-0", partition: 0 }]);
   await bystander();
   restRss = rssOf(broker.pid);
   restDescriptors = descriptorsOf(broker.pid);
@@ -62,10 +66,8 @@ async function bystander(): Promise<void> {
     throw new Error(`a bystander waits for more than ${PATIENCE_MS} ms`);
   });
   const { offset } = await Promise.race([sent, late]);
-  const consumer = client.consumer();
-  consumer.assign([{ topic: "topic-0", partition: 0, from: offset }]);
-  const [record] = await Promise.race([consumer.read(1), late]);
-  consumer.close();
+  reader.seek("topic-0", 0, offset);
+  const [record] = await Promise.race([reader.read(1), late]);
   expect(new TextDecoder().decode(record?.value ?? undefined)).toBe(value);
   late.catch(() => {});
 }
