@@ -14,6 +14,7 @@ import { ErrorCode } from "@mantou/protocol";
 import type { Ambient } from "../ambient.ts";
 import type { RemovedTopic } from "../drivers/metadata.ts";
 import { newUuid } from "../drivers/metadata.ts";
+import type { GroupFigures } from "../metrics/figures.ts";
 import type { CoordinatorDriver } from "./coordinator-driver.ts";
 import type { Coordinators } from "./coordinators.ts";
 import { CONSUMER_OFFSETS } from "./internal-topics.ts";
@@ -77,14 +78,17 @@ export class GroupCoordinator {
     return this.driver.figures().loading > 0 ? null : this.driver.activePartitions();
   }
 
-  figures(): { readonly groups: number; readonly offsets: number } {
-    let groups = 0;
-    let offsets = 0;
-    for (const shard of this.driver.shards()) {
-      groups += (shard as GroupShard).groupCount;
-      offsets += (shard as GroupShard).offsetCount;
+  figures(): GroupFigures {
+    let [groups, offsets, rebalances, commits, expirations] = [0, 0, 0, 0, 0];
+    for (const each of this.driver.shards()) {
+      const shard = each as GroupShard;
+      groups += shard.groupCount;
+      offsets += shard.offsetCount;
+      rebalances += shard.counts.rebalances;
+      commits += shard.counts.commits;
+      expirations += shard.counts.expirations;
     }
-    return { groups, offsets };
+    return { groups, offsets, rebalances, commits, expirations };
   }
 
   /** Follows metadata that was applied; `removed` are the topics that it took away. */

@@ -14,6 +14,15 @@ export interface TopicFigures {
   readonly bytes: number;
 }
 
+/** Of all groups that this broker coordinates; what is counted, since their shards were loaded. */
+export interface GroupFigures {
+  readonly groups: number;
+  readonly offsets: number;
+  readonly rebalances: number;
+  readonly commits: number;
+  readonly expirations: number;
+}
+
 export interface CoordinatorFigures {
   readonly topic: string;
   /** Shards with state, and shards that are being read. */
@@ -73,7 +82,7 @@ export interface BrokerFigures {
   readonly topics: readonly TopicFigures[];
   /** Coordinators by the internal topic that they write to. */
   readonly coordinators: readonly CoordinatorFigures[];
-  readonly groups: { readonly groups: number; readonly offsets: number };
+  readonly groups: GroupFigures;
   readonly transactions: TransactionFigures;
   readonly start: StartFigures;
 }

@@ -381,7 +381,8 @@ describe("what groups rest on", () => {
     await commit(connection.it, "g", "t", 1, member);
     await commit(connection.it, "lone", "t", 1);
     const { coordinators, groups } = await broker.broker.figures();
-    expect(groups).toEqual({ groups: 2, offsets: 2 });
+    const counted = { rebalances: 1, commits: 2, expirations: 0 };
+    expect(groups).toEqual({ groups: 2, offsets: 2, ...counted });
     const [figures] = coordinators.filter(({ topic }) => topic === "__consumer_offsets");
     expect(figures).toMatchObject({ active: 2, loading: 0, waiting: 0 });
     expect(figures?.timers).toBeGreaterThan(0);

@@ -27,6 +27,7 @@ export function assignorName(scope: Scope, group: ConsumerGroup): string {
 export function bumpEpoch(scope: Scope, journal: Journal): void {
   const { group } = journal;
   const hash = scope.topicKnowledge.groupHash(scope.context.topics, group);
+  scope.counts.rebalances++;
   journal.setEpoch(group.groupEpoch + 1, hash);
 }
 

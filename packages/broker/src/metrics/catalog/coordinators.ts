@@ -74,4 +74,25 @@ export const coordinatorMetrics: readonly MetricDefinition[] = [
     "Committed offsets of the groups that this broker coordinates.",
     ({ groups }) => groups.offsets,
   ),
+  ofBroker(
+    "counter",
+    "group_rebalances_total",
+    "rebalances",
+    "Rounds of classic groups that were begun, and new epochs of groups of the consumer protocol.",
+    ({ groups }) => groups.rebalances,
+  ),
+  ofBroker(
+    "counter",
+    "group_offset_commits_total",
+    "offsets",
+    "Offsets that were committed, one per partition.",
+    ({ groups }) => groups.commits,
+  ),
+  ofBroker(
+    "counter",
+    "group_offset_expirations_total",
+    "offsets",
+    "Committed offsets that were forgotten after offsets.retention.minutes.",
+    ({ groups }) => groups.expirations,
+  ),
 ];
