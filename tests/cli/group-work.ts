@@ -108,7 +108,9 @@ export function groupWork(address: () => string): void {
     expect(shown.partitions).toEqual([{ topic: "hung", partition: 0 }]);
     expect(Date.parse(shown.startedAt)).toBeGreaterThan(Date.now() - 3_600_000);
     const open = await data("txn abort hung");
-    expect(open).toMatchObject({ dryRun: true, transactions: [{ producerId, startOffset: 0 }] });
+    const held = { producerId, startOffset: 0, transactionalId: "sleeper", hangs: false };
+    expect(open).toMatchObject({ dryRun: true, transactions: [held] });
+    expect((await data("txn abort hung --hanging")).transactions).toEqual([]);
     await well(`txn abort hung --producer-id ${producerId} --yes`);
     expect((await data("txn abort hung")).transactions).toEqual([]);
   });

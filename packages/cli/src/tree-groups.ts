@@ -137,6 +137,7 @@ export const groupCommands: readonly CommandSpec[] = [
         flags: [
           { name: "partition", short: "p", value: "NUMBER", about: "only this partition" },
           { name: "producer-id", value: "ID", about: "only this producer" },
+          { name: "hanging", about: "only those that no coordinator knows of" },
           YES,
         ],
         load: () => import("./commands/txn-abort.ts"),

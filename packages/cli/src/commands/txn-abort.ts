@@ -1,3 +1,4 @@
+import type { Client, HangingTransaction } from "@mantou/client";
 import { table } from "../answer.ts";
 import type { Run } from "../command.ts";
 import { Failure } from "../failure.ts";
@@ -9,12 +10,14 @@ export const run: Run = async ({ values, connect }) => {
   const topic = await existingTopic(client, values.positional(0));
   const only = values.integer("partition");
   const producerId = values.integer("producer-id");
-  const rows = [];
+  const rows: OpenTransaction[] = [];
   for (const { partition } of topic.partitions) {
     if (only !== null && partition !== only) continue;
     for (const producer of await client.transactions.producers(topic.name, partition)) {
       if (producer.currentTxnStartOffset < 0) continue;
       if (producerId !== null && producer.producerId !== producerId) continue;
+      const holder = await holderOf(client, topic.name, partition, producer.producerId);
+      if (holder !== null && values.has("hanging")) continue;
       rows.push({
         topic: topic.name,
         partition,
@@ -22,6 +25,8 @@ export const run: Run = async ({ values, connect }) => {
         producerEpoch: producer.producerEpoch,
         coordinatorEpoch: producer.coordinatorEpoch,
         startOffset: producer.currentTxnStartOffset,
+        transactionalId: holder,
+        hangs: holder === null,
       });
     }
   }
@@ -47,6 +52,7 @@ export const run: Run = async ({ values, connect }) => {
           { title: "PRODUCER", of: (row) => row.producerId },
           { title: "EPOCH", of: (row) => row.producerEpoch },
           { title: "SINCE OFFSET", of: (row) => row.startOffset, kind: "count" },
+          { title: "HELD BY", of: (row) => row.transactionalId ?? "nobody: it hangs" },
           { title: "STATUS", of: () => (dryRun ? "open" : "aborted") },
         ],
         { empty: "no open transactions" },
@@ -54,3 +60,25 @@ export const run: Run = async ({ values, connect }) => {
     ],
   };
 };
+
+interface OpenTransaction extends HangingTransaction {
+  readonly startOffset: number;
+  /** Of the transaction that its coordinator knows of in this partition; null: it hangs. */
+  readonly transactionalId: string | null;
+  readonly hangs: boolean;
+}
+
+/** The transactional id whose coordinator will end the producer's transaction here, or null. */
+async function holderOf(
+  client: Client,
+  topic: string,
+  partition: number,
+  producerId: number,
+): Promise<string | null> {
+  for (const { transactionalId } of await client.transactions.list({ producerIds: [producerId] })) {
+    const { topics } = await client.transactions.describe(transactionalId);
+    const isHeld = topics.some((one) => one.topic === topic && one.partitions.includes(partition));
+    if (isHeld) return transactionalId;
+  }
+  return null;
+}
