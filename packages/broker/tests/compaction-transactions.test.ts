@@ -15,7 +15,8 @@ const configs = {
   "min.cleanable.dirty.ratio": "0",
   "segment.ms": "1",
 };
-let timestamp = Date.now() - 1_000_000;
+// Ahead of the markers, which have the broker's time: only records begin segments.
+let timestamp = Date.now() + 1_000_000;
 
 /** One record as one batch, of a transaction where `writer` is given. */
 async function put(
