@@ -128,15 +128,16 @@ export class ConsumerMember extends GroupMember {
     const added = this.subscribed().filter(
       ({ where }) => target.includes(where) && !this.owned.has(where),
     );
+    // Nothing is read or committed before it is known where the group stands.
+    if (!(await this.resume(connection, added))) {
+      this.hasNews = true;
+      await this.pause();
+      return false;
+    }
     this.target = null;
     if (added.length === 0) return true;
     this.own(added, this.heardMs);
     this.hasNews = true;
-    while (!(await this.resume(connection, added))) {
-      await this.pause();
-      this.hasNews = true;
-      if (!(await this.heartbeat(connection))) return false;
-    }
     return true;
   }
 
