@@ -223,8 +223,11 @@ impl Core {
     /// nothing of this directory is ever called durable again.
     pub fn sync_failed(&self, what: &str, error: &io::Error) {
         let code = StoreCode::SyncFailed as u32;
-        if self.fault.swap(code, Ordering::AcqRel) != code {
+        // Before anybody can be told: what follows the news may be the end of the process.
+        if self.fault.load(Ordering::Acquire) != code {
             self.leave_sync_marker();
+        }
+        if self.fault.swap(code, Ordering::AcqRel) != code {
             let detail = format!("{what}: {error}");
             self.sink.event(Event::StoreState {
                 code: StoreCode::SyncFailed,

@@ -98,7 +98,8 @@ pub fn open_directory(
     let marker = read_file(&*vfs, &directory.join(SYNC_FAILED), SMALL_TEXT_BYTES_MAX);
     let rewrite = marker
         .map_err(failed)?
-        .is_some_and(|marker| marker == boot.as_bytes());
+        // Empty: its writer was killed in the middle of it.
+        .is_some_and(|marker| marker.is_empty() || marker == boot.as_bytes());
     let directory_id = match &meta {
         Some(meta) => meta.directory_id,
         None => random_id().map_err(failed)?,
