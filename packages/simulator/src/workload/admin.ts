@@ -11,6 +11,8 @@ import { refused } from "../clients/refusals.ts";
 import type { TopicLife } from "../history.ts";
 
 const TIMEOUT_MS = 5_000;
+/** Longer than a request can be under way. */
+const HAUNTED_MS = 8_000;
 
 /** A topic that lives through the run. */
 export interface StandingTopic {
@@ -24,6 +26,8 @@ interface Name {
   readonly name: string;
   /** Null: there is no such topic; undefined: an answer is missing, either may be. */
   life: TopicLife | null | undefined;
+  /** What was asked without an answer may be carried out until then, after it was looked up. */
+  hauntedUntilMs: number;
 }
 
 /** Creates and deletes topics, adds partitions, and checks that what it was told stays true. */
@@ -34,6 +38,7 @@ export class Admin extends Actor {
   private readonly names: Name[] = ["churn-0", "churn-1", "churn-2"].map((name) => ({
     name,
     life: null,
+    hauntedUntilMs: 0,
   }));
   private topics: readonly StandingTopic[] = [];
 
@@ -168,6 +173,7 @@ export class Admin extends Actor {
     if (life === null) {
       const partitions = this.prng.between(1, 2);
       const topicId = await this.create(name.name, partitions, {});
+      if (topicId === null && this.isHaunted(name)) return;
       if (topicId === null) this.world.defect(`${this.name}: ${name.name} is there already`);
       else name.life = this.life(name.name, topicId, partitions);
       return;
@@ -179,13 +185,19 @@ export class Admin extends Actor {
       timeoutMs: TIMEOUT_MS,
     });
     const errorCode = responses[0]?.errorCode;
-    if (errorCode !== ErrorCode.NONE) return this.refused(errorCode);
+    const isGone = errorCode === ErrorCode.UNKNOWN_TOPIC_ID && this.isHaunted(name);
+    if (errorCode !== ErrorCode.NONE && !isGone) return this.refused(errorCode);
     life.isDeleted = true;
     name.life = null;
   }
 
+  private isHaunted({ hauntedUntilMs }: Name): boolean {
+    return this.world.time.nowMs < hauntedUntilMs;
+  }
+
   /** Learns what became of a change whose answer never came. */
   private async lookUp(name: Name): Promise<void> {
+    name.hauntedUntilMs = this.world.time.nowMs + HAUNTED_MS;
     const found = await this.topicNamed(name.name);
     if (found === null) name.life = null;
     else {
@@ -211,7 +223,7 @@ export class Admin extends Actor {
 
   /** Every name is as it was acknowledged, whatever happened since. */
   private async checkMetadata(): Promise<void> {
-    const before = this.names.map(({ life }) => life);
+    const before = this.names.map((name) => (this.isHaunted(name) ? undefined : name.life));
     const connection = await this.connected();
     const { topics } = await connection.ask(metadataApi, 12, {
       topics: null,
