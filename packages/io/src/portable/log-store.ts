@@ -37,6 +37,8 @@ export class PortableLogStore implements LogStore, DiskTenant {
   private options: StoreOptions | null = null;
   private directory: MemoryDirectory | null = null;
   private isLow = false;
+  /** Logs that are about to be opened. */
+  private readonly opening = new Set<LogId>();
 
   constructor(
     private readonly arena: PortableArena,
@@ -94,7 +96,11 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   openLogs(specs: readonly LogSpec[]): Promise<LogState[]> {
-    return this.calls.later(() => specs.map((spec) => openLog(this.worker, this.opened(), spec)));
+    for (const { logId } of specs) this.opening.add(logId);
+    return this.calls.later(() => {
+      for (const { logId } of specs) this.opening.delete(logId);
+      return specs.map((spec) => openLog(this.worker, this.opened(), spec));
+    });
   }
 
   configure(logId: LogId, config: LogConfig): void {
@@ -176,6 +182,8 @@ export class PortableLogStore implements LogStore, DiskTenant {
   }
 
   remove(logId: LogId): Promise<void> {
+    // Else the log that is opened again would come back without an owner.
+    if (this.opening.has(logId)) return this.calls.later(() => {}).then(() => this.remove(logId));
     return this.calls.onLog(
       logId,
       ({ data }) => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Uuid } from "@mantou/base";
 import { decodeBatches } from "@mantou/protocol";
 import {
   IoError,
@@ -121,6 +122,20 @@ describe("a disk in memory", () => {
     const [again] = await driver.openLogs([spec(1)]);
     expect(again?.endOffset).toBe(at(2));
     await driver.appendDurably(1, [batchOf(1)]);
+  });
+
+  test("a log that is removed while it is opened again stays away", async () => {
+    disk.failWrites = true;
+    driver.append(1, [batchOf(1)]);
+    await driver.next("LOG_FAILED");
+    disk.failWrites = false;
+    const opening = driver.openLogs([spec(1)]);
+    const removal = io.logs.remove(id(1));
+    await Promise.all([opening, removal]);
+    // Of the same name, and another topic.
+    const successor = { ...spec(1), logId: id(9), topicId: "BBBBBBBBBBBBBBBBBBBBBA" as Uuid };
+    const [state] = await driver.openLogs([successor]);
+    expect(state?.endOffset).toBe(at(0));
   });
 
   test("a failed flush is fatal for the directory", async () => {
