@@ -26,7 +26,10 @@ interface Name {
   readonly name: string;
   /** Null: there is no such topic; undefined: an answer is missing, either may be. */
   life: TopicLife | null | undefined;
-  /** What was asked without an answer may be carried out until then, after it was looked up. */
+  /**
+   * What was asked without an answer may be carried out until then, after it was looked up; 0: it
+   * has been looked up once more since, and is certain.
+   */
   hauntedUntilMs: number;
 }
 
@@ -60,8 +63,8 @@ export class Admin extends Actor {
       await this.pause(20, 300);
     }
     for (const name of this.names) {
-      while (name.life === undefined) {
-        await this.patiently(() => this.lookUp(name));
+      while (name.life === undefined || this.isHaunted(name)) {
+        if (this.isToBeLookedUp(name)) await this.patiently(() => this.lookUp(name));
         await this.pause();
       }
     }
@@ -167,7 +170,7 @@ export class Admin extends Actor {
   }
 
   private async changeName(name: Name): Promise<void> {
-    if (name.life === undefined) return this.lookUp(name);
+    if (name.life === undefined || this.isToBeLookedUp(name)) return this.lookUp(name);
     const { life } = name;
     name.life = undefined;
     if (life === null) {
@@ -192,13 +195,20 @@ export class Admin extends Actor {
   }
 
   private isHaunted({ hauntedUntilMs }: Name): boolean {
-    return this.world.time.nowMs < hauntedUntilMs;
+    return hauntedUntilMs > 0;
+  }
+
+  private isToBeLookedUp(name: Name): boolean {
+    if (name.life === undefined) return true;
+    return this.isHaunted(name) && this.world.time.nowMs >= name.hauntedUntilMs;
   }
 
   /** Learns what became of a change whose answer never came. */
   private async lookUp(name: Name): Promise<void> {
-    name.hauntedUntilMs = this.world.time.nowMs + HAUNTED_MS;
+    const isFirst = name.life === undefined;
+    if (isFirst) name.hauntedUntilMs = this.world.time.nowMs + HAUNTED_MS;
     const found = await this.topicNamed(name.name);
+    if (!isFirst) name.hauntedUntilMs = 0;
     if (found === null) name.life = null;
     else {
       name.life = this.life(name.name, found.topicId, found.partitions.length);
