@@ -95,8 +95,9 @@ describe("the admin listener", () => {
   test("its usual address may be another broker's; none is none", async () => {
     using one = temporaryFolder();
     using two = temporaryFolder();
-    await using first = await BrokerProcess.start({ dataDirectory: one.path });
-    await using second = await BrokerProcess.start({ dataDirectory: two.path });
+    const hasUsualAdmin = true;
+    await using first = await BrokerProcess.start({ dataDirectory: one.path, hasUsualAdmin });
+    await using second = await BrokerProcess.start({ dataDirectory: two.path, hasUsualAdmin });
     // At most one of them has it; a third broker on this machine may have been quicker than both.
     const have = [first, second].map(({ log }) => log.includes("admin url="));
     expect(have).not.toEqual([true, true]);

@@ -28,6 +28,8 @@ export interface BrokerProcessOptions {
   readonly port?: number;
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Takes the usual address of the admin listener, which brokers of one machine share; else none. */
+  readonly hasUsualAdmin?: boolean;
   /** How long it may take until it listens; generous, only a hang reaches it. */
   readonly timeoutMs?: number;
 }
@@ -101,8 +103,8 @@ export class BrokerProcess {
   static launch(options: BrokerProcessOptions): BrokerProcess {
     const address = `127.0.0.1:${options.port ?? 0}`;
     const { flags = [] } = options;
-    // Its usual address is one for all brokers of a machine: only a test of it asks for it.
-    const admin = flags.includes("--admin-listen") ? [] : ["--admin-listen", "none"];
+    const hasOwnAdmin = flags.includes("--admin-listen") || options.hasUsualAdmin === true;
+    const admin = hasOwnAdmin ? [] : ["--admin-listen", "none"];
     const words = ["--listen", address, "--data-dir", options.dataDirectory, ...admin, ...flags];
     const child = Bun.spawn([process.execPath, main, "start", ...words], {
       env: { ...process.env, ...options.environment },
