@@ -135,6 +135,8 @@ export class Simulation implements World {
     const all = [this.admin, ...this.actors];
     const writers = all.filter((actor) => actor.isWriter && actor.process.isAlive);
     this.runUntil("work that was begun", () => writers.every(({ isDone }) => isDone), writers);
+    // A client that died may have left a transaction open, and nobody may read where it is.
+    this.runUntil("transactions of the dead", () => this.isStable());
     this.enter("draining");
     const readers = all.filter((actor) => !actor.isWriter && actor.process.isAlive);
     this.runUntil("what is to be read", () => readers.every(({ isDone }) => isDone), readers);
@@ -146,6 +148,22 @@ export class Simulation implements World {
     auditor.start();
     this.runUntil("the audit", () => auditor.isDone, [auditor]);
     this.enter("over");
+  }
+
+  /** No transaction is open in any standing topic. */
+  private isStable(): boolean {
+    const { instance } = this.machine;
+    if (instance === null || !instance.isServing) return false;
+    const { partitions, producers } = instance.broker;
+    for (const topic of this.standing.values()) {
+      for (let partition = 0; partition < topic.partitions; partition += 1) {
+        const logId = instance.broker.logOf(topic.topicId, partition);
+        if (logId === -1) return false;
+        const end = partitions.highWatermark(logId);
+        if (producers.lastStableOffset(logId, end) < end) return false;
+      }
+    }
+    return true;
   }
 
   private judge(): void {
