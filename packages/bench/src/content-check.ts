@@ -23,6 +23,8 @@ export interface ContentExpectation {
 const PARTITIONS_SAMPLED_MAX = 4;
 const RECORDS_SAMPLED = 1000;
 const READ_TIMEOUT_MS = 30_000;
+const SETTLE_TIMEOUT_MS = 5_000;
+const SETTLE_PAUSE_MS = 50;
 
 /** What a produce run of the generator must have left behind. */
 export function expectationOf(
@@ -79,7 +81,7 @@ export async function checkContent(
   expected: ContentExpectation,
 ): Promise<ContentCheck> {
   const { topic, partitions } = expected;
-  const ends = await endOffsets(client, topic, partitions);
+  const ends = await settledEnds(client, expected);
   const records = ends.reduce((sum, end) => sum + end, 0);
   const fault = countFault(expected, records);
   if (fault !== null) throw new Error(`the content check failed: ${fault}`);
@@ -93,6 +95,20 @@ export async function checkContent(
     }
   }
   return { records, sampled };
+}
+
+/** With acks=1 an answer may be ahead of what readers are shown: of the flush, here. */
+async function settledEnds(
+  client: Client,
+  { topic, partitions, acknowledged }: ContentExpectation,
+): Promise<number[]> {
+  const deadlineMs = performance.now() + SETTLE_TIMEOUT_MS;
+  for (;;) {
+    const ends = await endOffsets(client, topic, partitions);
+    const records = ends.reduce((sum, end) => sum + end, 0);
+    if (records >= acknowledged || performance.now() > deadlineMs) return ends;
+    await Bun.sleep(SETTLE_PAUSE_MS);
+  }
 }
 
 /** Markers take offsets as records do, so only their sum is known: no record may be missing. */
