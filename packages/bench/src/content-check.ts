@@ -80,7 +80,7 @@ export async function checkContent(
   client: Client,
   expected: ContentExpectation,
 ): Promise<ContentCheck> {
-  const { topic, partitions } = expected;
+  const { partitions } = expected;
   const ends = await settledEnds(client, expected);
   const records = ends.reduce((sum, end) => sum + end, 0);
   const fault = countFault(expected, records);
