@@ -83,7 +83,9 @@ export class Nemesis {
     Object.assign(machine.diskWeather, fairDisk());
     machine.disk.failWrites = false;
     // A disk that has failed a flush does not come back to this broker.
-    if (machine.flushHasFailed) this.crash();
+    // And a broker that has stopped itself in this very moment is started again.
+    const hasStopped = machine.instance?.process.isAlive === false;
+    if (machine.flushHasFailed || hasStopped) this.crash();
     machine.disk.failFlushes = false;
     machine.flushHasFailed = false;
     machine.disk.releaseFlushes();
