@@ -83,12 +83,17 @@ export class Nemesis {
     Object.assign(machine.diskWeather, fairDisk());
     machine.disk.failWrites = false;
     // A disk that has failed a flush does not come back to this broker.
-    // And a broker that has stopped itself in this very moment is started again.
-    const hasStopped = machine.instance?.process.isAlive === false;
-    if (machine.flushHasFailed || hasStopped) this.crash();
+    if (machine.flushHasFailed) this.crash();
     machine.disk.failFlushes = false;
     machine.flushHasFailed = false;
     machine.disk.releaseFlushes();
+    if (machine.instance === null) machine.start();
+  }
+
+  /** Starts a broker again that has stopped itself over what it met before all was healed. */
+  revive(): void {
+    const { machine } = this.options;
+    if (machine.instance?.process.isAlive === false) this.crash();
     if (machine.instance === null) machine.start();
   }
 

@@ -223,6 +223,7 @@ export class Simulation implements World {
     const deadlineMs = this.time.nowMs + CONVERGENCE_MS;
     while (!isSo() && this.defects.length === 0) {
       if (this.phase === "busy") this.nemesis.beforeStep();
+      else this.nemesis.revive();
       if (this.step() && this.time.nowMs < deadlineMs) continue;
       const late = actors.filter((actor) => !actor.isDone).map((actor) => actor.describe());
       this.defect(`liveness: ${what}: does not come to an end: ${late.join("; ")}`);
