@@ -34,6 +34,12 @@ export const FIGURES = {
   commitsPerSecond: { title: "offset commits", unit: "per second", better: "more", digits: 0 },
   transactionsPerSecond: { title: "transactions", unit: "per second", better: "more", digits: 0 },
   rebalanceMs: { title: "join to assignment", unit: "ms", better: "less", digits: 1 },
+  rebalanceCpuMs: {
+    title: "the broker's CPU for a rebalance",
+    unit: "ms",
+    better: "less",
+    digits: 1,
+  },
   createMs: { title: "creating them", unit: "ms", better: "less", digits: 0 },
   idleCpuPercent: {
     title: "idle CPU of the process",

@@ -1,9 +1,10 @@
 import { createTopic } from "./content-check.ts";
 import { commitsPerSecond } from "./coordination/commits.ts";
-import { rebalanceMs } from "./coordination/rebalance.ts";
+import { measureRebalances } from "./coordination/rebalance.ts";
 import { transactionsPerSecond } from "./coordination/transactions.ts";
 import type { Turn } from "./context.ts";
 import type { Measurement } from "./figures.ts";
+import { ownCpuSeconds } from "./proc.ts";
 import type { CoordinationRow, Variant } from "./scenarios.ts";
 
 const PARTITIONS = 10;
@@ -29,8 +30,12 @@ async function figuresOf(
   switch (row.what) {
     case "commits":
       return { commitsPerSecond: await commitsPerSecond(client, topic, secondsPerRun) };
-    case "rebalance":
-      return { rebalanceMs: await rebalanceMs(broker.address, topic) };
+    case "rebalance": {
+      const before = ownCpuSeconds(broker.pid);
+      const { medianMs, rebalances } = await measureRebalances(broker.address, topic);
+      const cpuMs = (ownCpuSeconds(broker.pid) - before) * 1000;
+      return { rebalanceMs: medianMs, rebalanceCpuMs: cpuMs / rebalances };
+    }
     case "transactions": {
       const rate = await transactionsPerSecond(client, topic, PARTITIONS, secondsPerRun);
       return { transactionsPerSecond: rate };

@@ -23,11 +23,16 @@ interface Member {
   readonly memberId: string;
 }
 
-/**
- * A member comes to a group of a hundred, again and again: from its join until everybody has
- * joined and been given an assignment, in milliseconds (the median of ten).
- */
-export async function rebalanceMs(address: string, topic: string): Promise<number> {
+/** What rebalancing a group of a hundred takes. */
+export interface Rebalances {
+  /** From a member's join until everybody has joined and been given an assignment. */
+  readonly medianMs: number;
+  /** All that there were, those that founded the group or followed a leave included. */
+  readonly rebalances: number;
+}
+
+/** A member comes to a group of a hundred and goes again, ten times. */
+export async function measureRebalances(address: string, topic: string): Promise<Rebalances> {
   const client = await Client.connect({ brokers: address });
   // A member's join waits for all others: each needs a connection of its own.
   const others: Client[] = [];
@@ -53,7 +58,8 @@ export async function rebalanceMs(address: string, topic: string): Promise<numbe
       known = await settle(known, topic);
     }
     times.sort((a, b) => a - b);
-    return times[Math.floor(times.length / 2)] ?? Number.NaN;
+    const medianMs = times[Math.floor(times.length / 2)] ?? Number.NaN;
+    return { medianMs, rebalances: 1 + 2 * ROUNDS };
   } finally {
     for (const one of [client, ...others]) one.abort();
   }
