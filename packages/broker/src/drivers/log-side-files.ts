@@ -71,18 +71,17 @@ export class LogSideFiles {
     const nowMs = this.parts.ambient.clock.wallMs();
     let next = from;
     while (next < state.endOffset) {
-      const headers = await logs.readHeaders(logId, offset(next), HEADERS_PER_READ);
-      if (headers.length === 0) break;
-      // A batch that begins below the snapshot is part of it already.
-      const first = (headers[BatchHeader.baseOffset] as number) < next ? BATCH_HEADER_DOUBLES : 0;
-      const rows = headers.subarray(first);
+      // The first batch may begin below the log's start, where some of its records were deleted;
+      // a snapshot stands between batches.
+      const rows = await logs.readHeaders(logId, offset(next), HEADERS_PER_READ);
+      if (rows.length === 0) break;
       const markers = await readMarkers(logs, logId, rows);
       producers.replay(logId, rows, nowMs, (at) => markers.get(at) ?? null);
       epochs = epochsFromHeaders(epochs, rows);
-      const last = headers.length - BATCH_HEADER_DOUBLES;
+      const last = rows.length - BATCH_HEADER_DOUBLES;
       next =
-        (headers[last + BatchHeader.baseOffset] as number) +
-        (headers[last + BatchHeader.lastOffsetDelta] as number) +
+        (rows[last + BatchHeader.baseOffset] as number) +
+        (rows[last + BatchHeader.lastOffsetDelta] as number) +
         1;
     }
     producers.trim(logId, state.startOffset);
