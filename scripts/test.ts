@@ -12,7 +12,14 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What the runner printed of each failure. */
+  failures?: string[];
 }
+
+/** What goes before the line that names a failed test: the error, and what the test printed. */
+const LINES_BEFORE_FAILURE = 40;
+/** Failures that are told again at the end, of all suites together. */
+const FAILURES_TOLD_MAX = 20;
 
 interface Suite {
   readonly name: string;
@@ -52,6 +59,21 @@ async function must(what: string, command: string[]): Promise<void> {
   process.exit(1);
 }
 
+/** What `bun test` printed between the test before and the line that names a failed one. */
+function bunFailures(output: string): string[] {
+  const lines = output.split("\n");
+  return lines.flatMap((line, at) => {
+    if (!line.startsWith("(fail)")) return [];
+    const before = lines.slice(Math.max(0, at - LINES_BEFORE_FAILURE), at);
+    const from = before.findLastIndex((other) => /^\((pass|fail|skip)\)/.test(other)) + 1;
+    return [[...before.slice(from), line].join("\n")];
+  });
+}
+
+/** What cargo printed of each failed test, behind the list of all. */
+const cargoFailures = (output: string): string[] =>
+  [...output.matchAll(/^---- .+ ----\n[^]*?(?=^----|^failures:)/gm)].map(([text]) => text);
+
 /** Sums the closing lines of `bun test`: ` 12 pass`, ` 1 skip`, ` 0 fail`. */
 function bunCounts(output: string, exitCode: number): Counts {
   const sum = (word: string): number => {
@@ -61,7 +83,8 @@ function bunCounts(output: string, exitCode: number): Counts {
     }
     return total;
   };
-  const counts = { passed: sum("pass"), failed: sum("fail"), skipped: sum("skip") };
+  const counts: Counts = { passed: sum("pass"), failed: sum("fail"), skipped: sum("skip") };
+  counts.failures = bunFailures(output);
   // A crash of the runner itself must not look like success.
   if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
@@ -69,7 +92,7 @@ function bunCounts(output: string, exitCode: number): Counts {
 
 /** Sums `test result: ok. 3 passed; 0 failed; 1 ignored; …` over all crates. */
 function cargoCounts(output: string, exitCode: number): Counts {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures: cargoFailures(output) };
   const line = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm;
   for (const match of output.matchAll(line)) {
     counts.passed += Number(match[1]);
@@ -142,6 +165,7 @@ await must("building the native addon", [bun, "scripts/build-native.ts"]);
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const lines: string[] = [];
+const failures: string[] = [];
 for (const suite of suites) {
   if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
   console.log(`\n# ${suite.name}`);
@@ -153,10 +177,12 @@ for (const suite of suites) {
       `${String(counts.failed).padStart(4)} failed ${String(counts.skipped).padStart(4)} skipped ` +
       `${seconds.padStart(7)} s`,
   );
+  failures.push(...(counts.failures ?? []));
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
 }
+for (const failure of failures.slice(0, FAILURES_TOLD_MAX)) console.log(`\n# failed\n${failure}`);
 console.log(`\n${lines.join("\n")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
