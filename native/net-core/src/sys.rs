@@ -118,6 +118,21 @@ pub(crate) fn set_option(fd: &OwnedFd, level: i32, name: i32, value: i32) -> Res
     Ok(())
 }
 
+/// Takes a congestion control by name, in place of the system's default.
+pub(crate) fn use_congestion_control(fd: &OwnedFd, name: &str) -> Result<()> {
+    // SAFETY: the name is read before the call returns.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_CONGESTION,
+            name.as_ptr().cast::<c_void>(),
+            name.len() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
 /// The error that a non-blocking connect ended with; 0: none.
 pub(crate) fn take_error(fd: RawFd) -> i32 {
     let mut value = 0i32;

@@ -1,6 +1,6 @@
 //! Inbound connections: from a listener to a slot, or to the door.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,7 +107,7 @@ impl Reactor {
         listener_id: u32,
         frame_limit: u32,
     ) {
-        prepare(&socket);
+        prepare(&socket, peer.ip());
         let raw = socket.as_raw_fd();
         let connection = Connection::new(seat, raw, false, listener_id, self.now);
         if self
@@ -144,11 +144,25 @@ impl Reactor {
     }
 }
 
-/// Small answers leave at once; a peer that vanished is noticed one day.
-pub(super) fn prepare(socket: &OwnedFd) {
-    // Neither can fail on a TCP socket, and neither is needed for correctness.
+/// In every kernel, and allowed to everybody.
+const PLAIN_CONGESTION_CONTROL: &str = "reno";
+
+/// Small answers leave at once; a peer that vanished is noticed one day. Nothing is paced on its
+/// way to a peer on this machine: where BBR is the system's default, its timers cost more than
+/// the transfer (docs/adr/0010).
+pub(super) fn prepare(socket: &OwnedFd, peer: IpAddr) {
+    // None of it can fail on a TCP socket in a way that matters for correctness.
+    if is_local(socket, peer) {
+        let _ = sys::use_congestion_control(socket, PLAIN_CONGESTION_CONTROL);
+    }
     let _ = sys::set_option(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
     let _ = sys::set_option(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+}
+
+/// Whether the other end is on this machine. A socket has no address before it is connected.
+fn is_local(socket: &OwnedFd, peer: IpAddr) -> bool {
+    let own = |own: SocketAddr| own.ip().to_canonical() == peer;
+    peer.is_loopback() || sys::local_address(socket).is_ok_and(own)
 }
 
 /// Opens the slot for plans.
@@ -173,4 +187,46 @@ pub(super) fn install(
         listener_id: connection.listener_id,
         remote: peer,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    fn congestion_control(fd: &OwnedFd) -> String {
+        let mut name = [0u8; 16];
+        let mut size = name.len() as libc::socklen_t;
+        // SAFETY: the buffer is as large as `size` says.
+        let result = unsafe {
+            libc::getsockopt(
+                fd.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_CONGESTION,
+                name.as_mut_ptr().cast(),
+                &mut size,
+            )
+        };
+        assert_eq!(result, 0);
+        CStr::from_bytes_until_nul(&name)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    #[test]
+    fn nothing_is_paced_to_a_peer_on_this_machine() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let outbound = OwnedFd::from(TcpStream::connect(address).unwrap());
+        let default = congestion_control(&outbound);
+        let (accepted, peer) = sys::accept(listener.as_raw_fd()).unwrap();
+        prepare(&accepted, peer.ip());
+        assert_eq!(congestion_control(&accepted), PLAIN_CONGESTION_CONTROL);
+        // Elsewhere the system's choice stands.
+        prepare(&outbound, Ipv4Addr::new(192, 0, 2, 1).into());
+        assert_eq!(congestion_control(&outbound), default);
+    }
 }

@@ -56,7 +56,7 @@ impl Reactor {
         let mut errno = libc::EHOSTUNREACH;
         while let Some(address) = addresses.pop_front() {
             let begun = sys::stream_socket(&address).and_then(|socket| {
-                prepare(&socket);
+                prepare(&socket, address.ip());
                 sys::connect(&socket, &address)?;
                 self.poller.add(socket.as_raw_fd(), token, Watch::Edges)?;
                 Ok(socket)
