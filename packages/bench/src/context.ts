@@ -5,6 +5,7 @@ import { syncVolume } from "./disk.ts";
 import type { Measurement, Window } from "./figures.ts";
 import { takeCpuSnapshot, TICKS_PER_SECOND } from "./proc.ts";
 import type { Form, Variant } from "./scenarios.ts";
+import { warmMemory } from "./warm-memory.ts";
 
 /** What all turns of a benchmark share. */
 export interface BenchContext {
@@ -36,13 +37,14 @@ export const plainVariant = (system: System): Variant =>
 
 /**
  * Counts the CPU of what `body` does, and of the writeback behind it: the volume is synced before
- * and, within the window, after. `body` gives the load generator's own seconds.
+ * and, within the window, after. Free memory is warm. `body` gives the load generator's own seconds.
  */
 export async function inWindow<T extends { readonly cpuSeconds: number }>(
   { broker, directory }: Turn,
   body: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly window: Window }> {
   await syncVolume(directory);
+  await warmMemory();
   const before = takeCpuSnapshot();
   const beganAtMs = performance.now();
   const result = await body();
