@@ -1,8 +1,8 @@
 //! A record batch (magic 2) made once and sent many times.
 
-const HEADER_BYTES: usize = 61;
+pub const HEADER_BYTES: usize = 61;
 /// Where the checksum stands, and where what it covers begins.
-const CRC_AT: usize = 17;
+pub const CRC_AT: usize = 17;
 const COVERED_FROM: usize = 21;
 
 /// A batch of about `batch_bytes`, with records whose values have `record_bytes`. Returns it and
@@ -74,16 +74,31 @@ fn put_varint(to: &mut Vec<u8>, value: i64) {
     to.push(left as u8);
 }
 
-/// Bit by bit: it runs once per template.
-pub fn crc32c(bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
+/// What a byte makes of the register, by the byte that leaves it.
+const STEPS: [u32; 256] = {
+    let mut steps = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
             crc = (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+            bit += 1;
         }
+        steps[byte] = crc;
+        byte += 1;
     }
-    !crc
+    steps
+};
+
+/// The register after one more byte.
+pub fn crc32c_step(crc: u32, byte: u8) -> u32 {
+    (crc >> 8) ^ STEPS[usize::from(crc as u8 ^ byte)]
+}
+
+/// Byte by byte: it runs once per template.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| crc32c_step(crc, *byte))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::lane::{InFlight, Lane, settle};
 use crate::options::Options;
 use crate::poll::Poll;
 use crate::report::Tally;
-use crate::wire;
+use crate::{stop, wire};
 
 struct Consumer {
     lane: Lane,
@@ -39,14 +39,16 @@ pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Resu
     for consumer in &mut consumers {
         consumer.start(options)?;
     }
-    while Instant::now() < end {
+    while !stop::is_over(end) && consumers.iter().any(|one| !one.positions.is_empty()) {
         let ready: Vec<usize> = poll.wait(Duration::from_millis(100))?.collect();
         for index in ready {
             let consumer = &mut consumers[index];
             consumer.go_on()?;
             while consumer.lane.receive()? {
-                while consumer.settle(&mut tally, begin, end)? {
-                    consumer.start(options)?;
+                while consumer.settle(options.once, &mut tally, begin, end)? {
+                    if !consumer.positions.is_empty() {
+                        consumer.start(options)?;
+                    }
                 }
             }
         }
@@ -80,7 +82,13 @@ impl Consumer {
     }
 
     /// Takes an answer, if there is one.
-    fn settle(&mut self, tally: &mut Tally, begin: Instant, end: Instant) -> Result<bool> {
+    fn settle(
+        &mut self,
+        once: bool,
+        tally: &mut Tally,
+        begin: Instant,
+        end: Instant,
+    ) -> Result<bool> {
         let Lane { in_flight, .. } = &mut self.lane;
         let mut in_flight = std::mem::take(in_flight);
         let Some(frame) = self.lane.frame() else {
@@ -90,13 +98,20 @@ impl Consumer {
         let mut request = settle(&mut in_flight, frame)?;
         let mut ends = HashMap::new();
         let mut batches = 0;
+        let positions = &mut self.positions;
         let code = wire::read_fetch(frame, |fetched| {
             tally.error(fetched.error_code);
             request.bytes += fetched.records.len();
             if let Some((end, count)) = wire::end_of(fetched.records) {
                 batches += u64::from(count);
                 let again = end >= fetched.high_watermark;
-                ends.insert(fetched.partition, if again { 0 } else { end });
+                ends.insert(fetched.partition, if again && !once { 0 } else { end });
+            }
+            if once {
+                let (partition, behind) = (fetched.partition, fetched.high_watermark);
+                positions.retain(|(index, offset)| {
+                    *index != partition || ends.get(index).unwrap_or(offset) < &behind
+                });
             }
         });
         match code {

@@ -2,14 +2,19 @@
 
 mod batch;
 mod fetch;
+mod forget;
 mod lane;
 mod options;
 mod poll;
 mod produce;
 mod report;
+mod stamp;
+mod stop;
+mod tail;
 mod usage;
 mod wire;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,7 +23,13 @@ use report::Tally;
 use usage::Usage;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, folder] = &words[..]
+        && command == "forget"
+    {
+        return forget(folder);
+    }
+    let options = match Options::parse(words) {
         Parsed::Run(options) => options,
         Parsed::Help => {
             print!("{}", options::HELP);
@@ -38,23 +49,38 @@ fn main() -> ExitCode {
     }
 }
 
+fn forget(folder: &str) -> ExitCode {
+    match forget::run(Path::new(folder)) {
+        Ok(bytes) => {
+            println!("{{\"bytes\":{bytes}}}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("loadgen: {folder}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Returns whether there was an error in an answer.
 fn run(options: &Options) -> std::io::Result<bool> {
+    stop::listen();
     // All threads measure the same window.
     let begin = Instant::now() + options.warmup;
     let end = begin + options.duration;
     let (tally, before, after) = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads)
+        let threads: Vec<std::thread::ScopedJoinHandle<'_, _>> = (0..options.threads)
             .map(|index| {
                 scope.spawn(move || match options.mode {
                     Mode::Produce => produce::run(options, index, begin, end),
                     Mode::Fetch => fetch::run(options, index, begin, end),
+                    Mode::Tail => tail::run(options, index, begin, end),
                 })
             })
             .collect();
-        std::thread::sleep(begin.saturating_duration_since(Instant::now()));
+        stop::sleep_until(begin, || false);
         let before = Usage::now(options.server_pid);
-        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        stop::sleep_until(end, || threads.iter().all(|thread| thread.is_finished()));
         let after = Usage::now(options.server_pid);
         let mut total = Tally::new();
         let mut fault = None;

@@ -4,9 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 pub const HELP: &str = "\
-usage: loadgen produce|fetch --topic NAME [options]
+usage: loadgen produce|fetch|tail --topic NAME [options]
+       loadgen forget FOLDER
 
 Loads one broker that leads every partition of an existing topic; prints one JSON object.
+SIGTERM ends the window early. forget drops what the page cache holds of a folder's files.
 
   --address HOST:PORT          default 127.0.0.1:9092
   --partitions N               partitions used, from 0 on; default 1
@@ -25,8 +27,14 @@ produce:
   --acks -1|0|1                default -1
   --rate MB/S                  send at this rate, whatever comes back; latency counts from the
                                moment a request was due. Default: as fast as answers come back
+  --stamp true                 write into each batch when it was due, for tail
+  --total-bytes N              end when so much has been sent
 
 fetch: reads every partition from its start, and from there again at its end
+  --once true                  end where every partition ends
+tail: every connection reads every partition from its start, and goes on as batches come; latency
+counts from the stamp in a batch to its arrival
+fetch and tail:
   --max-bytes N                bytes in an answer; default 16777216
   --partition-max-bytes N      default 1048576
 ";
@@ -35,6 +43,17 @@ fetch: reads every partition from its start, and from there again at its end
 pub enum Mode {
     Produce,
     Fetch,
+    Tail,
+}
+
+impl Mode {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Produce => "produce",
+            Mode::Fetch => "fetch",
+            Mode::Tail => "tail",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +75,9 @@ pub struct Options {
     pub acks: i16,
     /// Bytes a second; `None`: closed loop.
     pub rate: Option<f64>,
+    pub stamp: bool,
+    pub total_bytes: Option<u64>,
+    pub once: bool,
     pub max_bytes: i32,
     pub partition_max_bytes: i32,
 }
@@ -67,8 +89,7 @@ pub enum Parsed {
 }
 
 impl Options {
-    pub fn parse(arguments: impl Iterator<Item = String>) -> Parsed {
-        let arguments: Vec<String> = arguments.collect();
+    pub fn parse(arguments: Vec<String>) -> Parsed {
         if arguments.is_empty()
             || arguments
                 .iter()
@@ -86,7 +107,8 @@ impl Options {
         let mode = match words[0].as_str() {
             "produce" => Mode::Produce,
             "fetch" => Mode::Fetch,
-            other => return Err(format!("'{other}' is neither produce nor fetch")),
+            "tail" => Mode::Tail,
+            other => return Err(format!("'{other}' is none of produce, fetch, tail")),
         };
         let mut options = Options {
             mode,
@@ -105,6 +127,9 @@ impl Options {
             batches: 1,
             acks: -1,
             rate: None,
+            stamp: false,
+            total_bytes: None,
+            once: false,
             max_bytes: 16 << 20,
             partition_max_bytes: 1 << 20,
         };
@@ -139,6 +164,9 @@ impl Options {
             "--batches" => self.batches = number(name, value)?,
             "--acks" => self.acks = number(name, value)?,
             "--rate" => self.rate = Some(number::<f64>(name, value)? * 1e6),
+            "--stamp" => self.stamp = number(name, value)?,
+            "--total-bytes" => self.total_bytes = Some(number(name, value)?),
+            "--once" => self.once = number(name, value)?,
             "--max-bytes" => self.max_bytes = number(name, value)?,
             "--partition-max-bytes" => self.partition_max_bytes = number(name, value)?,
             _ => return Err(format!("unknown option {name}")),
@@ -174,6 +202,9 @@ impl Options {
         if self.rate.is_some_and(|rate| rate.is_nan() || rate < 1.0) {
             return Err("--rate is too low".to_owned());
         }
+        if self.stamp && self.record_bytes < 8 {
+            return Err("--stamp takes records of 8 bytes or more".to_owned());
+        }
         Ok(self)
     }
 
@@ -186,7 +217,7 @@ impl Options {
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value
         .parse()
-        .map_err(|_| format!("{name}: '{value}' is no number that fits"))
+        .map_err(|_| format!("{name}: '{value}' is no value that fits"))
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {
@@ -208,6 +239,11 @@ mod tests {
         assert_eq!((options.mode, options.acks), (Mode::Produce, 1));
         assert_eq!(options.rate, Some(7e7));
         assert_eq!(options.duration, Duration::from_millis(500));
+        let options = parse("produce --topic t --stamp true --total-bytes 9000").unwrap();
+        assert_eq!((options.stamp, options.total_bytes), (true, Some(9000)));
+        let options = parse("fetch --topic t --once true").unwrap();
+        assert_eq!((options.mode, options.once), (Mode::Fetch, true));
+        assert_eq!(parse("tail --topic t").unwrap().mode, Mode::Tail);
     }
 
     #[test]
@@ -223,6 +259,16 @@ mod tests {
             parse("fetch --topic t --depth x")
                 .unwrap_err()
                 .contains("'x'")
+        );
+        assert!(
+            parse("produce --topic t --stamp perhaps")
+                .unwrap_err()
+                .contains("perhaps")
+        );
+        assert!(
+            parse("produce --topic t --stamp true --record-bytes 4")
+                .unwrap_err()
+                .contains("--stamp")
         );
         assert!(
             parse("fetch --topic t --threads 2")

@@ -10,7 +10,8 @@ use crate::lane::{InFlight, Lane, settle};
 use crate::options::Options;
 use crate::poll::Poll;
 use crate::report::Tally;
-use crate::wire;
+use crate::stamp::{Clock, Stamper};
+use crate::{stop, wire};
 
 /// Different contents, so that nothing can compress or cache them into one.
 const TEMPLATES: u64 = 4;
@@ -24,6 +25,8 @@ struct Producer {
     sending: Option<usize>,
     next_partition: u32,
     template: usize,
+    /// The stamped beginnings of the batches being sent; empty ones without stamps.
+    heads: Vec<Vec<u8>>,
 }
 
 struct Thread<'a> {
@@ -34,6 +37,10 @@ struct Thread<'a> {
     tally: Tally,
     begin: Instant,
     end: Instant,
+    stamper: Option<Stamper>,
+    clock: Clock,
+    /// Bytes that this thread may still send.
+    left: u64,
 }
 
 pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Result<Tally> {
@@ -54,9 +61,17 @@ pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Resu
             sending: None,
             next_partition: connection * options.partitions / options.connections,
             template: connection as usize,
+            heads: vec![Vec::new(); options.batches as usize],
         });
     }
     let tally = Tally::new();
+    let stamper = if options.stamp {
+        let none = || Error::new(ErrorKind::InvalidInput, "no room for a stamp in a batch");
+        Some(Stamper::new(&templates[0]).ok_or_else(none)?)
+    } else {
+        None
+    };
+    let share = |bytes: u64| bytes / u64::from(options.threads);
     let mut thread = Thread {
         options,
         templates,
@@ -65,6 +80,9 @@ pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Resu
         tally,
         begin,
         end,
+        stamper,
+        clock: Clock::new(),
+        left: options.total_bytes.map_or(u64::MAX, share),
     };
     match options.rate {
         None => thread.closed_loop(&mut poll)?,
@@ -79,7 +97,7 @@ impl Thread<'_> {
         for index in 0..self.producers.len() {
             self.fill(index)?;
         }
-        while Instant::now() < self.end {
+        while !stop::is_over(self.end) && self.left > 0 {
             let ready: Vec<usize> = poll.wait(Duration::from_millis(100))?.collect();
             for index in ready {
                 self.receive(index)?;
@@ -93,7 +111,8 @@ impl Thread<'_> {
     fn fill(&mut self, index: usize) -> Result<()> {
         loop {
             if self.producers[index].sending.is_none() {
-                if self.producers[index].lane.in_flight.len() >= self.options.depth {
+                let is_full = self.producers[index].lane.in_flight.len() >= self.options.depth;
+                if is_full || self.left == 0 {
                     return Ok(());
                 }
                 self.start(index, Instant::now());
@@ -113,7 +132,7 @@ impl Thread<'_> {
         let mut turn = 0;
         loop {
             let now = Instant::now();
-            if now >= self.end {
+            if stop::is_over(self.end) || self.left == 0 {
                 return Ok(());
             }
             while next_due <= now {
@@ -125,7 +144,10 @@ impl Thread<'_> {
                 let producer = &self.producers[turn];
                 let free = producer.sending.is_none()
                     && producer.lane.in_flight.len() < self.options.depth;
-                if free && let Some(at) = due.pop_front() {
+                if free
+                    && self.left > 0
+                    && let Some(at) = due.pop_front()
+                {
                     self.start(turn, at);
                     self.go_on(turn)?;
                 }
@@ -150,7 +172,15 @@ impl Thread<'_> {
         wire::set_correlation(&mut producer.pieces[0], lane.next_correlation);
         producer.template = (producer.template + 1) % self.templates.len();
         producer.sending = Some(0);
-        let bytes = self.templates[producer.template].len() * producer.pieces.len();
+        let template = &self.templates[producer.template];
+        let bytes = template.len() * producer.pieces.len();
+        self.left = self.left.saturating_sub(bytes as u64);
+        if let Some(stamper) = &self.stamper {
+            let micros = self.clock.micros(due);
+            for head in &mut producer.heads {
+                stamper.stamp(template, head, micros);
+            }
+        }
         lane.in_flight.push_back(InFlight {
             correlation: lane.next_correlation,
             due,
@@ -169,7 +199,8 @@ impl Thread<'_> {
         let pieces: Vec<&[u8]> = producer
             .pieces
             .iter()
-            .flat_map(|piece| [&piece[..], template])
+            .zip(&producer.heads)
+            .flat_map(|(piece, head)| [&piece[..], &head[..], &template[head.len()..]])
             .collect();
         let total: usize = pieces.iter().map(|piece| piece.len()).sum();
         let sent = producer.lane.send(&pieces, sent)?;

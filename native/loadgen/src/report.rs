@@ -15,8 +15,10 @@ pub struct Tally {
     latency: Histogram<u64>,
     requests: u64,
     bytes: u64,
-    /// Records produced, or batches fetched.
+    /// Records produced or tailed, or batches fetched.
     items: u64,
+    /// When the first thing that counts was over, and the last.
+    span: Option<(Instant, Instant)>,
     /// Error codes of answers, in and before the window.
     pub errors: BTreeMap<i16, u64>,
     /// Threads that gave up waiting for answers at the end.
@@ -31,6 +33,7 @@ impl Tally {
             requests: 0,
             bytes: 0,
             items: 0,
+            span: None,
             errors: BTreeMap::new(),
             late: 0,
         }
@@ -42,10 +45,23 @@ impl Tally {
         if now < begin || now >= end {
             return;
         }
-        self.requests += 1;
-        self.bytes += request.bytes as u64;
-        self.items += items;
         let micros = now.duration_since(request.due).as_micros() as u64;
+        self.add_one(now, micros, request.bytes, items);
+    }
+
+    /// A batch has arrived at a reader, so many microseconds after it was due.
+    pub fn arrive(&mut self, micros: u64, bytes: usize, records: u64, begin: Instant) {
+        let now = Instant::now();
+        if now >= begin {
+            self.add_one(now, micros, bytes, records);
+        }
+    }
+
+    fn add_one(&mut self, now: Instant, micros: u64, bytes: usize, items: u64) {
+        self.requests += 1;
+        self.bytes += bytes as u64;
+        self.items += items;
+        self.span = Some((self.span.map_or(now, |(first, _)| first), now));
         // It grows to hold any value.
         let _ = self.latency.record(micros.max(1));
     }
@@ -64,6 +80,10 @@ impl Tally {
         self.bytes += other.bytes;
         self.items += other.items;
         self.late += other.late;
+        self.span = match (self.span, other.span) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (one, another) => one.or(another),
+        };
         for (code, count) in &other.errors {
             *self.errors.entry(*code).or_default() += count;
         }
@@ -74,16 +94,14 @@ impl Tally {
         let seconds = options.duration.as_secs_f64();
         let gigabytes = (self.bytes as f64 / 1e9).max(1e-9);
         let mut text = String::from("{");
-        let mode = if options.mode == Mode::Produce {
-            "produce"
-        } else {
-            "fetch"
+        let mode = options.mode.name();
+        let items = match options.mode {
+            Mode::Produce | Mode::Tail => "records",
+            Mode::Fetch => "batches",
         };
-        let items = if options.mode == Mode::Produce {
-            "records"
-        } else {
-            "batches"
-        };
+        let active = self.span.map_or(0.0, |(first, last)| {
+            last.duration_since(first).as_secs_f64()
+        });
         let _ = write!(
             text,
             "\"mode\":\"{mode}\",\"connections\":{},\"depth\":{},\"partitions\":{},",
@@ -91,7 +109,7 @@ impl Tally {
         );
         let _ = write!(
             text,
-            "\"seconds\":{seconds:.3},\"requests\":{},\"{items}\":{},\"bytes\":{},",
+            "\"seconds\":{seconds:.3},\"activeSeconds\":{active:.3},\"requests\":{},\"{items}\":{},\"bytes\":{},",
             self.requests, self.items, self.bytes
         );
         let _ = write!(
