@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_millis(500);
 /// Writes in a window from which a log is busy.
 const WRITES_MIN: u32 = 10;
+/// So many writes end a window early, once it says something: a burst need not wait.
+const WRITES_ENOUGH: u32 = 32;
+const EARLY_WINDOW: Duration = Duration::from_millis(50);
 /// Mean bytes of a write from which the metadata commit no longer matters.
 const WRITE_BYTES_MAX: u64 = 512 << 10;
+/// How long what is written ahead at a time should last.
+const STEP: Duration = Duration::from_millis(125);
 const STEP_BYTES_MIN: u64 = 1 << 20;
 const STEP_BYTES_MAX: u64 = 4 << 20;
 
@@ -28,12 +33,14 @@ impl Load {
         self.writes += 1;
         self.bytes += written.1 - written.0;
         let lasted = now - start;
-        if lasted >= WINDOW {
+        let early = self.writes >= WRITES_ENOUGH && lasted >= EARLY_WINDOW;
+        if lasted >= WINDOW || (early && self.step.is_none()) {
             let recent = lasted < 2 * WINDOW;
             let mean = self.bytes / u64::from(self.writes);
             let busy = recent && self.writes >= WRITES_MIN && mean < WRITE_BYTES_MAX;
-            // A quarter of what the window brought, so that a step lasts an eighth of a second.
-            let step = (self.bytes / 4).clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
+            // What the window brought in an eighth of a second.
+            let share = STEP.as_secs_f64() / lasted.as_secs_f64();
+            let step = ((self.bytes as f64 * share) as u64).clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
             self.step = busy.then(|| step.next_power_of_two());
             *self = Load {
                 window_start: Some(now),
@@ -68,5 +75,14 @@ mod tests {
         assert_eq!(after(2000, ms(5), 1000), Some(STEP_BYTES_MIN));
         assert_eq!(after(100, ms(100), 1000), None);
         assert_eq!(after(2000, ms(1), 1 << 20), None);
+    }
+
+    #[test]
+    fn a_burst_is_busy_before_the_window_ends() {
+        let ms = Duration::from_millis;
+        assert_eq!(after(30, ms(2), 16 << 10), None);
+        assert_eq!(after(40, ms(2), 16 << 10), Some(2 << 20));
+        assert_eq!(after(40, ms(1), 16 << 10), None);
+        assert_eq!(after(60, ms(1), 100 << 10), Some(STEP_BYTES_MAX));
     }
 }

@@ -94,7 +94,7 @@ fn zeros_never_meet_data_and_what_was_durable_survives() {
             .sum();
         on_disk as u64 > bytes
     };
-    // Zeros come half a second after the log became busy; go on until they are in use.
+    // Zeros come a moment after the log became busy; go on until they are in use.
     let start = Instant::now();
     while !(0..LOGS).all(was_ahead) {
         assert!(

@@ -149,7 +149,7 @@ const PLAIN_CONGESTION_CONTROL: &str = "reno";
 
 /// Small answers leave at once; a peer that vanished is noticed one day. Nothing is paced on its
 /// way to a peer on this machine: where BBR is the system's default, its timers cost more than
-/// the transfer (docs/adr/0010).
+/// the transfer (docs/adr/0010-no-pacing-to-local-peers.md).
 pub(super) fn prepare(socket: &OwnedFd, peer: IpAddr) {
     // None of it can fail on a TCP socket in a way that matters for correctness.
     if is_local(socket, peer) {
