@@ -7,18 +7,23 @@ import { buildLoadgen } from "./loadgen.ts";
 import { describeMachine } from "./machine.ts";
 import { mantouKind } from "./mantou.ts";
 import type { BenchOptions } from "./options.ts";
-import type { Results } from "./results.ts";
+import { estimatedSeconds } from "./estimate.ts";
 import { FULL, QUICK, rowsOf, turnsOf } from "./forms.ts";
-import type { Block, Form } from "./scenarios.ts";
-import { losses, summarize, warnings } from "./summary.ts";
+import { type Results, resultsOf } from "./results.ts";
+import { type Block, type Form, runsOn, turnsOfBlock } from "./scenarios.ts";
 import { runTurn } from "./turn.ts";
 
 /** The form with what the options change in it. Throws where nothing is left. */
-export function formOf({ isFull, only, seconds, repetitions }: BenchOptions): Form {
+export function formOf(options: BenchOptions): Form {
+  const { isFull, only, seconds, repetitions, memorySeconds } = options;
   const form = isFull ? FULL : QUICK;
   const wanted = (block: Block): Block => ({
     ...block,
-    rows: block.rows.filter((row) => only === null || only.test(row.id)),
+    rows: block.rows
+      .filter((row) => only === null || only.test(row.id))
+      .map((row) =>
+        row.kind === "memory" && memorySeconds !== null ? { ...row, seconds: memorySeconds } : row,
+      ),
   });
   const blocks = form.blocks.map(wanted).filter((block) => block.rows.length > 0);
   if (blocks.length === 0) {
@@ -29,10 +34,14 @@ export function formOf({ isFull, only, seconds, repetitions }: BenchOptions): Fo
   return { ...form, blocks, turns, secondsPerRun: seconds ?? form.secondsPerRun };
 }
 
-/** Runs a whole benchmark. Its data is gone afterwards, however it ends. */
+/**
+ * Runs a whole benchmark. Its data is gone afterwards, however it ends.
+ * @param save called with all that is known whenever something was measured.
+ */
 export async function runBench(
   options: BenchOptions,
   note: (line: string) => void,
+  save: (results: Results) => void,
 ): Promise<Results> {
   const form = formOf(options);
   mkdirSync(options.dataDirectory, { recursive: true });
@@ -44,6 +53,15 @@ export async function runBench(
   const machine = await describeMachine(options.dataDirectory);
   const dataDirectory = mkdtempSync(join(options.dataDirectory, "mantou-bench-"));
   const beganAtMs = performance.now();
+  note(`this takes about ${Math.ceil(estimatedSeconds(form) / 60)} minutes`);
+  const results = (): Results => ({
+    ...resultsOf(form.name, context.measurements),
+    secondsPerRun: form.secondsPerRun,
+    turns: form.turns,
+    machine,
+    brokers: { mantou: mantou.description, kafka: kafka.description },
+    tookSeconds: Math.round((performance.now() - beganAtMs) / 1000),
+  });
   const context: BenchContext = {
     form,
     loadgen,
@@ -53,30 +71,19 @@ export async function runBench(
     measurements: [],
     rates: new Map(),
     note,
+    save: () => save(results()),
   };
   try {
     for (const block of form.blocks) {
-      for (const [index, system] of form.turns.entries()) {
-        note(`${block.name}, turn ${index + 1} of ${form.turns.length}: ${system}`);
+      const turns = turnsOfBlock(form, block);
+      for (const [index, system] of turns.entries()) {
+        if (!block.rows.some((row) => runsOn(row, system))) continue;
+        note(`${block.name}, turn ${index + 1} of ${turns.length}: ${system}`);
         await runTurn(context, block, system, index);
       }
     }
   } finally {
     await removeInSteps(dataDirectory);
   }
-  const { measurements } = context;
-  const lines = summarize(measurements, rowsOf(form));
-  return {
-    format: 1,
-    form: form.name,
-    secondsPerRun: form.secondsPerRun,
-    turns: form.turns,
-    machine,
-    brokers: { mantou: mantou.description, kafka: kafka.description },
-    tookSeconds: Math.round((performance.now() - beganAtMs) / 1000),
-    warnings: warnings(measurements),
-    losses: losses(lines),
-    lines,
-    measurements,
-  };
+  return results();
 }

@@ -9,6 +9,8 @@ export interface RunningBroker {
   readonly pid: number;
   readonly port: number;
   readonly address: string;
+  /** Where it tells metrics in the Prometheus format, if it does. */
+  readonly metricsUrl?: string;
   /** When its process was started, on `performance`'s clock. */
   readonly spawnedAtMs: number;
   readonly hasExited: () => boolean;
@@ -30,6 +32,8 @@ export interface BrokerKind {
 }
 
 export const HOST = "127.0.0.1";
+/** The one setting that both are given: how soon the files of a deleted topic are removed. */
+export const DELETE_DELAY_MS = 500;
 const LOG_TAIL_BYTES = 4000;
 const STOP_TIMEOUT_MS = 120_000;
 

@@ -33,11 +33,23 @@ export interface Ran {
   readonly cpuSeconds: number;
 }
 
-/** Runs a program to its end. It is killed when the time is over (code null). */
-export async function run(
+interface RunOptions {
+  /** It is killed when the time is over (code null). */
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+}
+
+/** Runs a program to its end. */
+export const run = (
   command: readonly string[],
-  options: { readonly timeoutMs: number; readonly cwd?: string } = { timeoutMs: 60_000 },
-): Promise<Ran> {
+  options: RunOptions = { timeoutMs: 60_000 },
+): Promise<Ran> => start(command, options).ended;
+
+/** Starts a program; `stop` sends it SIGTERM. */
+export function start(
+  command: readonly string[],
+  options: RunOptions,
+): { readonly ended: Promise<Ran>; readonly stop: () => void } {
   const child = guard(
     Bun.spawn([...command], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -46,11 +58,14 @@ export async function run(
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     }),
   );
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  await child.exited;
-  const micros = child.resourceUsage()?.cpuTime.total ?? 0;
-  return { code: child.exitCode, stdout, stderr, cpuSeconds: Number(micros) / 1e6 };
+  const end = async (): Promise<Ran> => {
+    const [stdout, stderr] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    await child.exited;
+    const micros = child.resourceUsage()?.cpuTime.total ?? 0;
+    return { code: child.exitCode, stdout, stderr, cpuSeconds: Number(micros) / 1e6 };
+  };
+  return { ended: end(), stop: () => child.kill("SIGTERM") };
 }

@@ -7,6 +7,9 @@ import { takeCpuSnapshot, TICKS_PER_SECOND } from "./proc.ts";
 import type { Form, Variant } from "./scenarios.ts";
 import { warmMemory } from "./warm-memory.ts";
 
+/** What a run may write: more than any disk here takes in a second. */
+export const BYTES_PER_SECOND_MAX = 1.5e9;
+
 /** What all turns of a benchmark share. */
 export interface BenchContext {
   readonly form: Form;
@@ -20,6 +23,8 @@ export interface BenchContext {
   /** MB/s of paced rows by id: fixed at their first run, the same for everybody after. */
   readonly rates: Map<string, number>;
   readonly note: (line: string) => void;
+  /** Called when something was measured, so that a run that is cut short keeps it. */
+  readonly save: () => void;
 }
 
 /** A broker in its turn. */
@@ -40,11 +45,11 @@ export const plainVariant = (system: System): Variant =>
  * and, within the window, after. Free memory is warm. `body` gives the load generator's own seconds.
  */
 export async function inWindow<T extends { readonly cpuSeconds: number }>(
-  { broker, directory }: Turn,
+  { broker, directory, context }: Turn,
   body: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly window: Window }> {
   await syncVolume(directory);
-  await warmMemory();
+  await warmMemory(context.form.secondsPerRun * BYTES_PER_SECOND_MAX);
   const before = takeCpuSnapshot();
   const beganAtMs = performance.now();
   const result = await body();

@@ -1,16 +1,18 @@
 import type { System } from "./brokers.ts";
 import {
   ALL_VARIANTS,
-  type Block,
+  type CatchUpRow,
   type CoordinationRow,
   type EndToEndRow,
   type FetchRow,
   type Form,
   type JavaRow,
+  type MemoryRow,
   type PartitionsRow,
   type ProduceRow,
   type ScenarioRow,
   type SyscallsRow,
+  type TailRow,
   type Variant,
 } from "./scenarios.ts";
 
@@ -77,6 +79,43 @@ function fetchRow(partitions: number, batchKb: number, connections: number): Fet
   };
 }
 
+/** What both brokers can do with ease, so that all there is to see is the time a batch takes. */
+const STEADY_MB_PER_SECOND = 50;
+const STEADY = { partitions: 16, batchBytes: 64 * KB, mbPerSecond: STEADY_MB_PER_SECOND } as const;
+
+function tailRow(readers: number): TailRow {
+  const who = readers === 1 ? "1 reader" : `${readers} readers`;
+  return {
+    id: `tail-16p-64k-${readers}r`,
+    title: `tail, ${who} of 16 partitions, ${STEADY_MB_PER_SECOND} MB/s in`,
+    kind: "tail",
+    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+    ...STEADY,
+    readers,
+  };
+}
+
+const catchUpRow = (isCold: boolean, gigabytes: number): CatchUpRow => ({
+  id: isCold ? "catch-up-cold" : "catch-up-cache",
+  title: `catch-up ${isCold ? "from the disk" : "from cache"}, ${gigabytes} GB, beside a tail`,
+  kind: "catch-up",
+  variants: ["kafka-stock", "ours-fsync"],
+  ...STEADY,
+  bytes: gigabytes * 1e9,
+  isCold,
+});
+
+/** Kafka's heap has a fixed size, so only ours is watched. */
+const memoryRow: MemoryRow = {
+  id: "memory",
+  title: "ten minutes of 20 MB/s in, a tail, connections that come and go",
+  kind: "memory",
+  variants: ["ours-fsync"],
+  ...STEADY,
+  mbPerSecond: 20,
+  seconds: 600,
+};
+
 function javaRow(batchKb: number, records: number, changes: Partial<JavaRow> = {}): JavaRow {
   return {
     id: `java-16p-${batchKb}k`,
@@ -132,6 +171,8 @@ const quickRows: readonly ScenarioRow[] = [
   produceRow(16, 16),
   ...pacedRows(16, 64),
   fetchRow(16, 64, 8),
+  tailRow(4),
+  catchUpRow(false, 1),
   javaRow(64, 200_000),
   transactionalJavaRow(200_000),
   ...coordinationRows,
@@ -211,50 +252,55 @@ const partitionsRow = (partitions: number): PartitionsRow => ({
   partitions,
 });
 
-/** Batches of one size at 1, 16 and 128 partitions. */
-const sizeBlock = (batchKb: number): Block => ({
-  name: `${batchKb} KB`,
-  rows: [
-    ...[1, 16, 128].map((partitions) => produceRow(partitions, batchKb)),
-    ...(batchKb === 256 ? [] : pacedRows(16, batchKb)),
-    ...(batchKb === 64 ? [fetchRow(16, 64, 8), ...[1, 4, 16].map((n) => fetchRow(1, 64, n))] : []),
-  ],
-});
+const peakRows = (batchKb: number): ProduceRow[] =>
+  [1, 16, 128].map((partitions) => produceRow(partitions, batchKb));
+
+const codecRow = (codec: "lz4" | "zstd"): JavaRow =>
+  javaRow(64, 300_000, { id: `java-16p-64k-${codec}`, title: `Java producer, ${codec}`, codec });
+
+/** All that an aim was set for; rows share the few lives of the brokers. */
+const aimedRows: readonly ScenarioRow[] = [
+  ...peakRows(64),
+  ...pacedRows(16, 64),
+  ...peakRows(16),
+  ...pacedRows(16, 16),
+  fetchRow(16, 64, 8),
+  ...[1, 4, 16].map((readers) => fetchRow(1, 64, readers)),
+  ...[1, 4, 16].map(tailRow),
+  catchUpRow(false, 1),
+  javaRow(64, 300_000),
+  javaRow(16, 200_000),
+  transactionalJavaRow(300_000),
+  ...coordinationRows,
+];
+
+const otherRows: readonly ScenarioRow[] = [
+  ...peakRows(256),
+  ...acksRows,
+  ...recordRows,
+  ...latencyRows,
+  ...connectionRows,
+  codecRow("lz4"),
+  codecRow("zstd"),
+  endToEndRow,
+  syscallsRow(64),
+  syscallsRow(16),
+];
 
 export const FULL: Form = {
   name: "full",
   turns: turnsOf(5),
-  secondsPerRun: 4,
-  warmupSeconds: 10,
-  idleSeconds: 5,
+  secondsPerRun: 2,
+  warmupSeconds: 6,
+  idleSeconds: 3,
   blocks: [
-    sizeBlock(64),
-    sizeBlock(16),
-    sizeBlock(256),
-    { name: "acks and records", rows: [...acksRows, ...recordRows] },
-    { name: "latency", rows: [produceRow(16, 64), ...latencyRows] },
-    { name: "connections", rows: connectionRows },
-    {
-      name: "Java",
-      rows: [
-        javaRow(64, 1_000_000),
-        javaRow(16, 500_000),
-        transactionalJavaRow(1_000_000),
-        javaRow(64, 500_000, { id: "java-16p-64k-lz4", title: "Java producer, lz4", codec: "lz4" }),
-        javaRow(64, 500_000, {
-          id: "java-16p-64k-zstd",
-          title: "Java producer, zstd",
-          codec: "zstd",
-        }),
-      ],
-    },
-    {
-      name: "single records and system calls",
-      rows: [endToEndRow, syscallsRow(64), syscallsRow(16)],
-    },
-    { name: "groups and transactions", rows: coordinationRows },
-    { name: "1,000 partitions", rows: [partitionsRow(1000)] },
-    { name: "10,000 partitions", rows: [partitionsRow(10_000)] },
+    { name: "aims", rows: aimedRows },
+    // Latencies take their pace from peaks of the block before.
+    { name: "others", rows: otherRows, repetitionsMax: 2 },
+    { name: "cold", rows: [catchUpRow(true, 8)], repetitionsMax: 2 },
+    { name: "1,000 partitions", rows: [partitionsRow(1000)], repetitionsMax: 1 },
+    { name: "10,000 partitions", rows: [partitionsRow(10_000)], repetitionsMax: 1 },
+    { name: "memory", rows: [memoryRow], repetitionsMax: 1 },
   ],
 };
 

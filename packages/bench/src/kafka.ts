@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type BrokerKind, freePorts, HOST, runningBroker, type RunningBroker } from "./brokers.ts";
+import {
+  type BrokerKind,
+  DELETE_DELAY_MS,
+  freePorts,
+  HOST,
+  runningBroker,
+  type RunningBroker,
+} from "./brokers.ts";
 import { guard, run } from "./children.ts";
 import { ROOT } from "./paths.ts";
 
@@ -50,6 +57,9 @@ const SHIPPED_PROPERTIES: Readonly<Record<string, string>> = {
   "log.retention.hours": "168",
   "log.segment.bytes": "1073741824",
   "log.retention.check.interval.ms": "300000",
+  // Not shipped: topics are deleted between runs, and their bytes must be gone before the next.
+  "log.segment.delete.delay.ms": String(DELETE_DELAY_MS),
+  "log.initial.task.delay.ms": String(DELETE_DELAY_MS),
 };
 
 /** The folder with Apache Kafka's jars; fetched with Maven when it is not there yet. */

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { run } from "./children.ts";
+import { run, start } from "./children.ts";
 import { NATIVE } from "./paths.ts";
 
 /** What one run of the load generator is asked to do. */
 export interface Load {
-  readonly mode: "produce" | "fetch";
+  readonly mode: "produce" | "fetch" | "tail";
   readonly topic: string;
   readonly partitions: number;
   readonly connections: number;
@@ -15,11 +15,19 @@ export interface Load {
   readonly acks?: -1 | 0 | 1;
   /** MB/s; as fast as answers come back when absent. */
   readonly rate?: number;
+  /** Writes into every batch when it was due; tail reads that. */
+  readonly stamp?: boolean;
+  /** Produce: ends when so much was sent. */
+  readonly totalBytes?: number;
+  /** Fetch: ends where the partitions end. */
+  readonly once?: boolean;
 }
 
 /** What it says of that run; `native/loadgen/src/report.rs` writes it. */
 export interface LoadReport {
   readonly seconds: number;
+  /** From the first answer that counts to the last. */
+  readonly activeSeconds: number;
   readonly requests: number;
   readonly records: number;
   readonly bytes: number;
@@ -63,6 +71,9 @@ export function loadArguments(address: string, load: Load): string[] {
     "--record-bytes": load.recordBytes,
     "--acks": load.acks,
     "--rate": load.rate === undefined ? undefined : load.rate.toFixed(3),
+    "--stamp": load.stamp === true ? "true" : undefined,
+    "--total-bytes": load.totalBytes,
+    "--once": load.once === true ? "true" : undefined,
   };
   const args: string[] = [load.mode];
   for (const [flag, value] of Object.entries(flags)) {
@@ -78,12 +89,31 @@ export interface LoadRun {
 }
 
 /** Loads a broker. Throws when the generator fails or an answer had an error. */
-export async function runLoad(binary: string, address: string, load: Load): Promise<LoadRun> {
+export const runLoad = (binary: string, address: string, load: Load): Promise<LoadRun> =>
+  startLoad(binary, address, load).ended;
+
+/** As `runLoad`, and `stop` ends its window early. */
+export function startLoad(
+  binary: string,
+  address: string,
+  load: Load,
+): { readonly ended: Promise<LoadRun>; readonly stop: () => void } {
   const command = [binary, ...loadArguments(address, load)];
-  const ran = await run(command, { timeoutMs: Math.ceil(load.seconds * 1000) + GRACE_MS });
-  if (ran.code !== 0) {
-    const why = ran.stderr.trim() || ran.stdout.trim() || "it was killed";
-    throw new Error(`the load generator failed on ${load.topic}: ${why}`);
-  }
-  return { report: JSON.parse(ran.stdout) as LoadReport, cpuSeconds: ran.cpuSeconds };
+  const timeoutMs = Math.ceil(load.seconds * 1000) + GRACE_MS;
+  const { ended, stop } = start(command, { timeoutMs });
+  const finish = async (): Promise<LoadRun> => {
+    const ran = await ended;
+    if (ran.code !== 0) {
+      const why = ran.stderr.trim() || ran.stdout.trim() || "it was killed";
+      throw new Error(`the load generator failed on ${load.topic}: ${why}`);
+    }
+    return { report: JSON.parse(ran.stdout) as LoadReport, cpuSeconds: ran.cpuSeconds };
+  };
+  return { ended: finish(), stop };
+}
+
+/** Drops what the page cache holds of a folder's files. */
+export async function forgetPages(binary: string, folder: string): Promise<void> {
+  const { code, stderr } = await run([binary, "forget", folder], { timeoutMs: 120_000 });
+  if (code !== 0) throw new Error(`pages of ${folder} could not be dropped: ${stderr}`);
 }

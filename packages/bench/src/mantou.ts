@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type BrokerKind, freePorts, HOST, runningBroker } from "./brokers.ts";
+import { type BrokerKind, DELETE_DELAY_MS, freePorts, HOST, runningBroker } from "./brokers.ts";
 import { guard, run } from "./children.ts";
 import { ROOT, SERVER_MAIN } from "./paths.ts";
 
@@ -26,13 +26,16 @@ export async function mantouKind(options: MantouOptions): Promise<BrokerKind> {
     description: `mantou ${commit.stdout.trim() || "?"} (native engine, ${how})`,
     prepare: async () => {},
     launch: async (dataDirectory) => {
-      const [port] = (await freePorts(1)) as [number];
+      const [port, adminPort] = (await freePorts(2)) as [number, number];
       const log = join(dataDirectory, "..", "mantou.log");
       const flags = ["start", "--listen", `${HOST}:${port}`, "--data-dir", dataDirectory];
+      flags.push("--admin-listen", `${HOST}:${adminPort}`);
+      flags.push("--set", `log.segment.delete.delay.ms=${DELETE_DELAY_MS}`);
       const spawnedAtMs = performance.now();
       const stdio: ["ignore", "ignore", Bun.BunFile] = ["ignore", "ignore", Bun.file(log)];
       const child = guard(Bun.spawn([...command, ...flags], { stdio }));
-      return runningBroker("mantou", port, child, [log], spawnedAtMs);
+      const broker = runningBroker("mantou", port, child, [log], spawnedAtMs);
+      return { ...broker, metricsUrl: `http://${HOST}:${adminPort}/metrics` };
     },
   };
 }

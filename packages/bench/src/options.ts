@@ -17,6 +17,10 @@ export interface BenchOptions {
   readonly executable: string | null;
   readonly build: boolean;
   readonly floorBytes: number;
+  /** Length of the memory row in seconds, in place of the form's, or null. */
+  readonly memorySeconds: number | null;
+  /** Results of an earlier run to report again, in place of a run; or null. */
+  readonly report: string | null;
   readonly isHelp: boolean;
 }
 
@@ -25,12 +29,14 @@ export const USAGE = `usage: bun run bench [options]
 Starts mantou and Apache Kafka in turn on the same disk, loads both, and compares them.
 Stands alone: stop whatever else uses the machine.
 
-  --full            the long form: the whole matrix, five repetitions; takes hours
+  --full            the long form: the whole matrix, five repetitions; about an hour
   --only PATTERN    only rows whose id matches this regular expression
   --seconds S       length of a run, in place of the form's
   --repetitions N   turns of each broker, in place of the form's
+  --memory-seconds S  length of the row that watches memory, in place of ten minutes
+  --report FILE     no run: make the reports of these results again
   --data-dir DIR    where both keep their data; default: the folder for temporary files
-  --out DIR         where results.json and report.html go; default: dist/bench
+  --out DIR         where results.json, report.html and summary.md go; default: dist/bench
   --mantou FILE     a built executable; default: the sources of this checkout
   --no-build        take the native addon as it is
   --floor-gb N      stop below this much free disk space; default 12
@@ -51,6 +57,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       mantou: { type: "string" },
       "no-build": { type: "boolean", default: false },
       "floor-gb": { type: "string" },
+      "memory-seconds": { type: "string" },
+      report: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -64,6 +72,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     executable: values.mantou === undefined ? null : resolve(values.mantou),
     build: !values["no-build"],
     floorBytes: (positive("--floor-gb", values["floor-gb"]) ?? FREE_BYTES_FLOOR / 1e9) * 1e9,
+    memorySeconds: positive("--memory-seconds", values["memory-seconds"]),
+    report: values.report === undefined ? null : resolve(values.report),
     isHelp: values.help,
   };
 }

@@ -1,7 +1,8 @@
 import type { System } from "./brokers.ts";
 import type { Measurement } from "./figures.ts";
+import { FULL, QUICK, rowsOf } from "./forms.ts";
 import type { Machine } from "./machine.ts";
-import type { Line } from "./summary.ts";
+import { type Line, losses, summarize, warnings } from "./summary.ts";
 
 /** All of a benchmark: what the JSON file holds, and what reports are made from. */
 export interface Results {
@@ -16,4 +17,22 @@ export interface Results {
   readonly losses: readonly string[];
   readonly lines: readonly Line[];
   readonly measurements: readonly Measurement[];
+}
+
+/** What follows from the measurements alone. */
+export function resultsOf(form: Results["form"], measurements: readonly Measurement[]) {
+  const lines = summarize(measurements, rowsOf(form === "full" ? FULL : QUICK));
+  const format = 1 as const;
+  const told = { warnings: warnings(measurements), losses: losses(lines) };
+  return { format, form, ...told, lines, measurements };
+}
+
+/** Results as they were written, judged anew. Throws where the file holds something else. */
+export function readResults(text: string): Results {
+  const found = JSON.parse(text) as Partial<Results>;
+  const { form, measurements } = found;
+  if (found.format !== 1 || !Array.isArray(measurements) || (form !== "full" && form !== "quick")) {
+    throw new Error("that file does not hold results of this benchmark");
+  }
+  return { ...(found as Results), ...resultsOf(form, measurements) };
 }

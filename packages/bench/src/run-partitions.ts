@@ -38,6 +38,7 @@ export async function runPartitions(
     const variant = plainVariant(kind.system);
     const measurement: Measurement = { row: row.id, variant, turn, figures };
     context.measurements.push(measurement);
+    context.save();
     context.note(`${variant} ${row.id} ${JSON.stringify(figures)}`);
   } finally {
     await broker.stop();

@@ -65,6 +65,36 @@ export interface FetchRow extends Row {
   readonly connections: number;
 }
 
+/** Readers at the end of a log that grows at a fixed rate: all read every partition. */
+export interface TailRow extends Row {
+  readonly kind: "tail";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly mbPerSecond: number;
+  readonly readers: number;
+}
+
+/** One reader goes through a log from its start, beside a tail row with one reader. */
+export interface CatchUpRow extends Row {
+  readonly kind: "catch-up";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly mbPerSecond: number;
+  /** What there is to catch up with; less where the disk has no room for it. */
+  readonly bytes: number;
+  /** From the disk, once; otherwise from the page cache, again and again. */
+  readonly isCold: boolean;
+}
+
+/** Resident memory under a steady load: a tail row, and connections that come and go. */
+export interface MemoryRow extends Row {
+  readonly kind: "memory";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly mbPerSecond: number;
+  readonly seconds: number;
+}
+
 /** kafka-producer-perf-test. */
 export interface JavaRow extends Row {
   readonly kind: "java";
@@ -103,12 +133,23 @@ export interface CoordinationRow extends Row {
 }
 
 export type ScenarioRow =
-  ProduceRow | FetchRow | JavaRow | EndToEndRow | SyscallsRow | PartitionsRow | CoordinationRow;
+  | ProduceRow
+  | FetchRow
+  | TailRow
+  | CatchUpRow
+  | MemoryRow
+  | JavaRow
+  | EndToEndRow
+  | SyscallsRow
+  | PartitionsRow
+  | CoordinationRow;
 
 /** Rows that share the life of a broker, from its start to the removal of its data. */
 export interface Block {
   readonly name: string;
   readonly rows: readonly ScenarioRow[];
+  /** Turns of each broker where it is fewer than the form's. */
+  readonly repetitionsMax?: number;
 }
 
 export interface Form {
@@ -120,4 +161,14 @@ export interface Form {
   /** How long a started broker stands still before its memory is read. */
   readonly idleSeconds: number;
   readonly blocks: readonly Block[];
+}
+
+/** Whether a row has a variant of this broker. */
+export const runsOn = (row: ScenarioRow, system: System): boolean =>
+  row.variants.some((variant) => VARIANTS[variant].system === system);
+
+/** The turns of one block of a form. */
+export function turnsOfBlock(form: Form, block: Block): readonly System[] {
+  const { repetitionsMax } = block;
+  return repetitionsMax === undefined ? form.turns : form.turns.slice(0, 2 * repetitionsMax);
 }

@@ -1,7 +1,7 @@
 import { BROKER_ROW, type Figure, FIGURES, type Measurement } from "./figures.ts";
 import { ALL_VARIANTS, type Variant, VARIANTS } from "./scenarios.ts";
 import { type Ratio, ratio, type Spread, spread } from "./statistics.ts";
-import { type Target, TARGETS } from "./targets.ts";
+import { type Limit, LIMITS, type Target, TARGETS } from "./targets.ts";
 
 /** One figure of one row, for every variant that was measured, and ours against theirs. */
 export interface Line {
@@ -10,6 +10,12 @@ export interface Line {
   readonly figure: Figure;
   readonly values: readonly { readonly variant: Variant; readonly spread: Spread }[];
   readonly comparisons: readonly Comparison[];
+  /** What ours must not exceed, whatever Kafka's is. */
+  readonly limit?: {
+    readonly ours: Variant;
+    readonly most: number;
+    readonly verdict: "reached" | "missed";
+  };
 }
 
 export interface Comparison {
@@ -33,7 +39,7 @@ const OPPONENTS: readonly (readonly [Variant, Variant])[] = [
 
 /** Under full load latency says only how much was in flight. */
 const isSaturating = (row: string): boolean => /^(produce|fetch|java)-/.test(row);
-const isPaced = (row: string): boolean => /^(half|latency)-/.test(row);
+const isPaced = (row: string): boolean => /^(half|latency|tail)-/.test(row);
 const LATENCIES: ReadonlySet<Figure> = new Set<Figure>(["p50Ms", "p99Ms"]);
 
 export function judge(figure: Figure, value: number, target: number | null): Verdict {
@@ -48,6 +54,7 @@ export function summarize(
   measurements: readonly Measurement[],
   rows: readonly { readonly id: string; readonly title: string }[],
   targets: readonly Target[] = TARGETS,
+  limits: readonly Limit[] = LIMITS,
 ): Line[] {
   const lines: Line[] = [];
   for (const { id, title } of [...rows, { id: BROKER_ROW, title: "the broker itself" }]) {
@@ -64,7 +71,9 @@ export function summarize(
       if (values.length === 0) continue;
       // The throughput of a paced row is what it was asked to be.
       const isAsked = figure === "mbPerSecond" && isPaced(id);
-      const opponents = isAsked ? [] : OPPONENTS;
+      // Quotients already: what their quotient would tell is nothing.
+      const isQuotient = FIGURES[figure].unit === "times";
+      const opponents = isAsked || isQuotient ? [] : OPPONENTS;
       const comparisons = opponents.flatMap(([ours, theirs]): Comparison[] => {
         const quotient = ratio(valuesOf(ours), valuesOf(theirs));
         if (quotient === null) return [];
@@ -76,26 +85,44 @@ export function summarize(
         const verdict = judge(figure, quotient.ratio, target);
         return [{ ours, theirs, ratio: quotient, target, verdict }];
       });
-      lines.push({ row: id, title, figure, values, comparisons });
+      const limit = limits.find((one) => one.row === id && one.figure === figure);
+      const held = limit === undefined ? {} : judgeLimit(limit, valuesOf(limit.ours));
+      lines.push({ row: id, title, figure, values, comparisons, ...held });
     }
   }
   return lines;
 }
 
+function judgeLimit({ ours, most }: Limit, values: readonly number[]): Pick<Line, "limit"> {
+  const found = spread(values);
+  if (found === null) return {};
+  return { limit: { ours, most, verdict: found.median <= most ? "reached" : "missed" } };
+}
+
 /** Where we are behind Kafka, or short of what we want, in words. */
 export function losses(lines: readonly Line[]): string[] {
-  return lines.flatMap(({ title, figure, comparisons }) =>
-    comparisons.flatMap(({ ours, theirs, ratio, target, verdict }) => {
-      const isBehind = judge(figure, ratio.ratio, null) === "behind";
-      if (verdict !== "missed" && !isBehind) return [];
-      const names = `${VARIANTS[ours].title} against ${VARIANTS[theirs].title}`;
-      const wanted = target === null ? "" : ` (wanted: ${target})`;
-      const how = isBehind ? "behind" : "ahead, but short of the aim";
-      return [
-        `${title}, ${FIGURES[figure].title}: ${names} ${ratio.ratio.toFixed(2)}×${wanted}: ${how}`,
-      ];
-    }),
-  );
+  return lines.flatMap((line) => [...comparisonLosses(line), ...limitLosses(line)]);
+}
+
+function limitLosses({ title, figure, limit }: Line): string[] {
+  if (limit === undefined || limit.verdict === "reached") return [];
+  const kind = FIGURES[figure];
+  return [
+    `${title}, ${kind.title}: ${VARIANTS[limit.ours].title} is above ${limit.most} ${kind.unit}`,
+  ];
+}
+
+function comparisonLosses({ title, figure, comparisons }: Line): string[] {
+  return comparisons.flatMap(({ ours, theirs, ratio, target, verdict }) => {
+    const isBehind = judge(figure, ratio.ratio, null) === "behind";
+    if (verdict !== "missed" && !isBehind) return [];
+    const names = `${VARIANTS[ours].title} against ${VARIANTS[theirs].title}`;
+    const wanted = target === null ? "" : ` (wanted: ${target})`;
+    const how = isBehind ? "behind" : "ahead, but short of the aim";
+    return [
+      `${title}, ${FIGURES[figure].title}: ${names} ${ratio.ratio.toFixed(2)}×${wanted}: ${how}`,
+    ];
+  });
 }
 
 /** What a reader must know before believing the figures. */

@@ -12,6 +12,14 @@ export interface Target {
   readonly ratio: number;
 }
 
+/** A figure of ours to reach for itself, whatever Kafka's is: at most so much. */
+export interface Limit {
+  readonly row: string;
+  readonly figure: Figure;
+  readonly ours: Variant;
+  readonly most: number;
+}
+
 const versusStock = (
   row: string,
   figure: Figure,
@@ -81,4 +89,22 @@ export const TARGETS: readonly Target[] = [
   broker("startMs", 0.03),
   broker("idleMb", 0.2),
   broker("loadedMb", 0.15),
+];
+
+const limit = (row: string, figure: Figure, most: number): Limit => ({
+  row,
+  figure,
+  ours: "ours-fsync",
+  most,
+});
+
+export const LIMITS: readonly Limit[] = [
+  limit("catch-up-cold", "p99Growth", 2),
+  limit("partitions-10000", "idleCpuPercent", 2),
+  limit("partitions-10000", "restartMs", 2000),
+  limit("partitions-10000", "killedRestartMs", 6000),
+  limit("memory", "memoryGrowth", 1.1),
+  limit(BROKER_ROW, "startMs", 100),
+  limit(BROKER_ROW, "idleMb", 70),
+  limit(BROKER_ROW, "gcStretchMs", 20),
 ];

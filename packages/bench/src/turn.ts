@@ -1,21 +1,25 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BrokerKind, System } from "./brokers.ts";
 import { checkOrder, createTopic } from "./content-check.ts";
-import { type BenchContext, plainVariant, type Turn } from "./context.ts";
+import { type BenchContext, BYTES_PER_SECOND_MAX, plainVariant, type Turn } from "./context.ts";
 import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
 import { BROKER_ROW, type Figure, type Measurement } from "./figures.ts";
 import { connectWhenReady, measureFirstAck } from "./first-answer.ts";
 import { runLoad } from "./loadgen.ts";
+import { readStalls } from "./metrics.ts";
 import { residentBytes, watchResident } from "./proc.ts";
 import { runCoordination } from "./run-coordination.ts";
+import { runMemory } from "./run-memory.ts";
 import { runPartitions } from "./run-partitions.ts";
 import { runFetch, runJava, runProduce, runSingleRecords, runSyscalls } from "./run-row.ts";
+import { runCatchUp, runTail } from "./run-tail.ts";
 import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
 
 const FIRST_TOPIC = "first";
-/** What a turn's run may write: more than any disk here takes in a second. */
-const BYTES_PER_SECOND_MAX = 1.5e9;
+/** How long the bytes of deleted topics are waited for; a floor of free space is kept in any case. */
+const GONE_TIMEOUT_MS = 20_000;
+const GONE_PAUSE_MS = 50;
 const MB = 1e6;
 
 /** Starts a broker on an empty folder, runs a block's rows, stops it and removes its data. */
@@ -81,7 +85,8 @@ async function runRows(
         if (VARIANTS[variant].system === system) await runRow(turn, row, variant);
       }
     }
-    const figures = { startMs, idleMb, loadedMb: resident.stop() / MB };
+    const stalls = await readStalls(broker.metricsUrl);
+    const figures = { startMs, idleMb, loadedMb: resident.stop() / MB, ...stalls };
     record(turn, { row: BROKER_ROW, variant: plainVariant(system), turn: index, figures });
     await client.close();
   } catch (error) {
@@ -93,7 +98,8 @@ async function runRows(
 }
 
 /** Virtual machines compile what runs often; nobody is measured before that. */
-async function warmUp({ context, broker, client }: Turn): Promise<void> {
+async function warmUp(turn: Turn): Promise<void> {
+  const { context, broker, client } = turn;
   const topic = "warm-up";
   const partitions = 16;
   await createTopic(client, topic, partitions);
@@ -103,6 +109,7 @@ async function warmUp({ context, broker, client }: Turn): Promise<void> {
   const small = { ...load, batchBytes: 16_384, seconds: (warmupSeconds * 2) / 3 };
   await runLoad(context.loadgen, broker.address, small);
   await runLoad(context.loadgen, broker.address, { ...load, seconds: warmupSeconds / 3 });
+  await dropTopics(turn, topic);
 }
 
 async function runRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<void> {
@@ -111,6 +118,30 @@ async function runRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<v
   requireFreeBytes(directory, row.kind === "fetch" ? 0 : bytes, context.floorBytes);
   const measurement = await measure(turn, row, variant);
   if (measurement !== null) record(turn, measurement);
+  await dropTopics(turn, `${row.id}.${variant}`);
+}
+
+/**
+ * Deletes the topics of a run and waits until their bytes are gone: a turn must not fill the disk,
+ * and nobody's deletes may run beside the next measurement.
+ */
+async function dropTopics({ client, directory, context }: Turn, prefix: string): Promise<void> {
+  const topics = (await client.admin.listTopics()).flatMap(({ name }) => name ?? []);
+  const mine = topics.filter((name) => name === prefix || name.startsWith(`${prefix}.`));
+  if (mine.length === 0) return;
+  await client.admin.deleteTopics(mine);
+  const deadlineMs = performance.now() + GONE_TIMEOUT_MS;
+  const isThere = (): boolean =>
+    readdirSync(directory, { recursive: true }).some((path) =>
+      mine.some((name) => `/${String(path)}`.includes(`/${name}-`)),
+    );
+  while (isThere()) {
+    if (performance.now() > deadlineMs) {
+      context.note(`${prefix} is still on the disk`);
+      return;
+    }
+    await Bun.sleep(GONE_PAUSE_MS);
+  }
 }
 
 function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measurement | null> {
@@ -120,6 +151,12 @@ function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measur
       return runProduce(turn, row, variant);
     case "fetch":
       return runFetch(turn, row, variant);
+    case "tail":
+      return runTail(turn, row, variant);
+    case "catch-up":
+      return runCatchUp(turn, row, variant);
+    case "memory":
+      return runMemory(turn, row, variant);
     case "java":
       return runJava(turn, row, variant);
     case "end-to-end":
@@ -136,6 +173,7 @@ function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measur
 
 function record({ context }: Turn, measurement: Measurement): void {
   context.measurements.push(measurement);
+  context.save();
   const entries = Object.entries(measurement.figures) as [Figure, number][];
   const words = entries.map(([figure, value]) => `${figure} ${value.toFixed(2)}`);
   context.note(

@@ -4,6 +4,7 @@ import { countFault, expectationOf, sampleFault } from "../src/content-check.ts"
 import type { LoadReport } from "../src/loadgen.ts";
 
 const report: LoadReport = {
+  activeSeconds: 2,
   seconds: 2,
   requests: 100,
   records: 6400,

@@ -22,7 +22,7 @@ export function bar(share: number, cells: number = BAR_CELLS): string {
   return (text === "" && share > 0 ? "▏" : text).padEnd(cells);
 }
 
-function lineText({ figure, values, comparisons }: Line): string[] {
+function lineText({ figure, values, comparisons, limit }: Line): string[] {
   const kind = FIGURES[figure];
   const most = Math.max(...values.map(({ spread }) => spread.median));
   const arrow = kind.better === "more" ? "more is better" : "less is better";
@@ -31,7 +31,14 @@ function lineText({ figure, values, comparisons }: Line): string[] {
     const share = most > 0 ? spread.median / most : 0;
     return `    ${name} ${bar(share)} ${spreadText(spread, kind)}`;
   });
-  return [`  ${kind.title}, ${kind.unit} (${arrow})`, ...rows, ...comparisons.map(comparisonText)];
+  const limits =
+    limit === undefined
+      ? []
+      : [
+          `      ${MARKS[limit.verdict]} ${VARIANTS[limit.ours].title}: wanted at most ${limit.most}`,
+        ];
+  const head = `  ${kind.title}, ${kind.unit} (${arrow})`;
+  return [head, ...rows, ...comparisons.map(comparisonText), ...limits];
 }
 
 function comparisonText({ ours, theirs, ratio, target, verdict }: Comparison): string {
