@@ -1,4 +1,6 @@
-//! A record batch (magic 2) made once and sent many times.
+//! A record batch (magic 2) made once and sent many times; and going through those that come back.
+
+use crate::wire::Cursor;
 
 pub const HEADER_BYTES: usize = 61;
 /// Where the checksum stands, and where what it covers begins.
@@ -99,6 +101,36 @@ pub fn crc32c_step(crc: u32, byte: u8) -> u32 {
 /// Byte by byte: it runs once per template.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| crc32c_step(crc, *byte))
+}
+
+/// Calls `each` with the base offset, the number of offsets and the bytes of every whole batch.
+pub fn each_batch(records: &[u8], mut each: impl FnMut(i64, i64, &[u8])) {
+    let mut rest = records;
+    loop {
+        let mut cursor = Cursor(rest);
+        let (Ok(base), Ok(length)) = (cursor.i64(), cursor.i32()) else {
+            return;
+        };
+        let Ok(body) = cursor.take(length.max(0) as usize) else {
+            return;
+        };
+        let Ok(last_delta) = Cursor(body.get(11..).unwrap_or(&[])).i32() else {
+            return;
+        };
+        each(base, i64::from(last_delta) + 1, &rest[..12 + body.len()]);
+        rest = cursor.0;
+    }
+}
+
+/// Offset behind the last whole batch of `records`, and how many batches are whole.
+pub fn end_of(records: &[u8]) -> Option<(i64, u32)> {
+    let mut end = None;
+    let mut count = 0;
+    each_batch(records, |base, offsets, _| {
+        count += 1;
+        end = Some((base + offsets, count));
+    });
+    end
 }
 
 #[cfg(test)]

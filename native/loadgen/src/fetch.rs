@@ -9,7 +9,7 @@ use crate::lane::{InFlight, Lane, settle};
 use crate::options::Options;
 use crate::poll::Poll;
 use crate::report::Tally;
-use crate::{stop, wire};
+use crate::{batch, stop, wire};
 
 struct Consumer {
     lane: Lane,
@@ -19,13 +19,17 @@ struct Consumer {
     sent: usize,
 }
 
-pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Result<Tally> {
+pub fn run(
+    options: &Options,
+    lanes: Vec<(u32, Lane)>,
+    begin: Instant,
+    end: Instant,
+) -> Result<Tally> {
     let mut poll = Poll::new()?;
     let mut consumers = Vec::new();
-    for connection in options.connections_of(thread) {
+    for (connection, lane) in lanes {
         let partitions = (connection % options.partitions..options.partitions)
             .step_by(options.connections as usize);
-        let lane = Lane::connect(options.address)?;
         poll.add(lane.stream.as_raw_fd(), consumers.len())?;
         let positions = partitions.map(|partition| (partition, 0)).collect();
         consumers.push(Consumer {
@@ -102,7 +106,7 @@ impl Consumer {
         let code = wire::read_fetch(frame, |fetched| {
             tally.error(fetched.error_code);
             request.bytes += fetched.records.len();
-            if let Some((end, count)) = wire::end_of(fetched.records) {
+            if let Some((end, count)) = batch::end_of(fetched.records) {
                 batches += u64::from(count);
                 let again = end >= fetched.high_watermark;
                 ends.insert(fetched.partition, if again && !once { 0 } else { end });

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::options::Options;
 
 /// A request on its way.
 pub struct InFlight {
@@ -21,6 +23,23 @@ pub struct Lane {
     received: Vec<u8>,
     filled: usize,
     parsed: usize,
+}
+
+/// So many at once, so that no listener's queue overflows: the kernel would wait a second then.
+const CONNECT_BURST: u32 = 25;
+const BURST_PAUSE: Duration = Duration::from_millis(4);
+
+/// Connects all, before anything is measured: for every thread its connections' numbers and lanes.
+pub fn connect_all(options: &Options) -> Result<Vec<Vec<(u32, Lane)>>> {
+    let connect = |connection| {
+        if connection % CONNECT_BURST == CONNECT_BURST - 1 {
+            std::thread::sleep(BURST_PAUSE);
+        }
+        Ok((connection, Lane::connect(options.address)?))
+    };
+    (0..options.threads)
+        .map(|thread| options.connections_of(thread).map(connect).collect())
+        .collect()
 }
 
 impl Lane {

@@ -65,16 +65,18 @@ fn forget(folder: &str) -> ExitCode {
 /// Returns whether there was an error in an answer.
 fn run(options: &Options) -> std::io::Result<bool> {
     stop::listen();
+    let mut lanes = lane::connect_all(options)?;
     // All threads measure the same window.
     let begin = Instant::now() + options.warmup;
     let end = begin + options.duration;
     let (tally, before, after) = std::thread::scope(|scope| {
         let threads: Vec<std::thread::ScopedJoinHandle<'_, _>> = (0..options.threads)
-            .map(|index| {
+            .map(|_| {
+                let mine = lanes.pop().unwrap_or_default();
                 scope.spawn(move || match options.mode {
-                    Mode::Produce => produce::run(options, index, begin, end),
-                    Mode::Fetch => fetch::run(options, index, begin, end),
-                    Mode::Tail => tail::run(options, index, begin, end),
+                    Mode::Produce => produce::run(options, mine, begin, end),
+                    Mode::Fetch => fetch::run(options, mine, begin, end),
+                    Mode::Tail => tail::run(options, mine, begin, end),
                 })
             })
             .collect();

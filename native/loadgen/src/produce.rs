@@ -43,7 +43,12 @@ struct Thread<'a> {
     left: u64,
 }
 
-pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Result<Tally> {
+pub fn run(
+    options: &Options,
+    lanes: Vec<(u32, Lane)>,
+    begin: Instant,
+    end: Instant,
+) -> Result<Tally> {
     let made: Vec<(Vec<u8>, u32)> = (1..=TEMPLATES)
         .map(|seed| batch::encode(options.batch_bytes, options.record_bytes, seed * 77))
         .collect();
@@ -52,8 +57,7 @@ pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Resu
     let batches = vec![&templates[0][..]; options.batches as usize];
     let mut poll = Poll::new()?;
     let mut producers = Vec::new();
-    for connection in options.connections_of(thread) {
-        let lane = Lane::connect(options.address)?;
+    for (connection, lane) in lanes {
         poll.add(lane.stream.as_raw_fd(), producers.len())?;
         producers.push(Producer {
             lane,

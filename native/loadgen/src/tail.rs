@@ -9,7 +9,7 @@ use crate::lane::{InFlight, Lane, settle};
 use crate::options::Options;
 use crate::poll::Poll;
 use crate::report::Tally;
-use crate::{stamp, stop, wire};
+use crate::{batch, stamp, stop, wire};
 
 /// Nothing more is to come when so long nothing has, after the end.
 const QUIET: Duration = Duration::from_millis(500);
@@ -22,11 +22,15 @@ struct Reader {
     sent: usize,
 }
 
-pub fn run(options: &Options, thread: u32, begin: Instant, end: Instant) -> Result<Tally> {
+pub fn run(
+    options: &Options,
+    lanes: Vec<(u32, Lane)>,
+    begin: Instant,
+    end: Instant,
+) -> Result<Tally> {
     let mut poll = Poll::new()?;
     let mut readers = Vec::new();
-    for _ in options.connections_of(thread) {
-        let lane = Lane::connect(options.address)?;
+    for (_, lane) in lanes {
         poll.add(lane.stream.as_raw_fd(), readers.len())?;
         readers.push(Reader {
             lane,
@@ -98,7 +102,7 @@ impl Reader {
                 fault = Some("a partition that nobody asked for");
                 return;
             };
-            wire::each_batch(fetched.records, |base, records, batch| {
+            batch::each_batch(fetched.records, |base, records, batch| {
                 let Some(due) = stamp::read(batch) else {
                     fault = Some("a batch without a stamp");
                     return;

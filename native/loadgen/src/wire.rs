@@ -190,39 +190,10 @@ pub fn read_fetch(frame: &[u8], mut each: impl FnMut(Fetched<'_>)) -> Result<i16
     Ok(error_code)
 }
 
-/// Calls `each` with the base offset, the number of offsets and the bytes of every whole batch.
-pub fn each_batch(records: &[u8], mut each: impl FnMut(i64, i64, &[u8])) {
-    let mut rest = records;
-    loop {
-        let mut cursor = Cursor(rest);
-        let (Ok(base), Ok(length)) = (cursor.i64(), cursor.i32()) else {
-            return;
-        };
-        let Ok(body) = cursor.take(length.max(0) as usize) else {
-            return;
-        };
-        let Ok(last_delta) = Cursor(body.get(11..).unwrap_or(&[])).i32() else {
-            return;
-        };
-        each(base, i64::from(last_delta) + 1, &rest[..12 + body.len()]);
-        rest = cursor.0;
-    }
-}
-
-/// Offset behind the last whole batch of `records`, and how many batches are whole.
-pub fn end_of(records: &[u8]) -> Option<(i64, u32)> {
-    let mut end = None;
-    let mut count = 0;
-    each_batch(records, |base, offsets, _| {
-        count += 1;
-        end = Some((base + offsets, count));
-    });
-    end
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::end_of;
 
     #[test]
     fn a_produce_request_says_how_long_it_is() {

@@ -1,20 +1,18 @@
 import type { System } from "./brokers.ts";
 import {
   ALL_VARIANTS,
-  type CatchUpRow,
   type CoordinationRow,
   type EndToEndRow,
   type FetchRow,
   type Form,
   type JavaRow,
-  type MemoryRow,
   type PartitionsRow,
   type ProduceRow,
   type ScenarioRow,
   type SyscallsRow,
-  type TailRow,
   type Variant,
 } from "./scenarios.ts";
+import { catchUpRow, memoryRow, tailRow } from "./steady-rows.ts";
 
 const KB = 1024;
 
@@ -78,43 +76,6 @@ function fetchRow(partitions: number, batchKb: number, connections: number): Fet
     connections,
   };
 }
-
-/** What both brokers can do with ease, so that all there is to see is the time a batch takes. */
-const STEADY_MB_PER_SECOND = 50;
-const STEADY = { partitions: 16, batchBytes: 64 * KB, mbPerSecond: STEADY_MB_PER_SECOND } as const;
-
-function tailRow(readers: number): TailRow {
-  const who = readers === 1 ? "1 reader" : `${readers} readers`;
-  return {
-    id: `tail-16p-64k-${readers}r`,
-    title: `tail, ${who} of 16 partitions, ${STEADY_MB_PER_SECOND} MB/s in`,
-    kind: "tail",
-    variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
-    ...STEADY,
-    readers,
-  };
-}
-
-const catchUpRow = (isCold: boolean, gigabytes: number): CatchUpRow => ({
-  id: isCold ? "catch-up-cold" : "catch-up-cache",
-  title: `catch-up ${isCold ? "from the disk" : "from cache"}, ${gigabytes} GB, beside a tail`,
-  kind: "catch-up",
-  variants: ["kafka-stock", "ours-fsync"],
-  ...STEADY,
-  bytes: gigabytes * 1e9,
-  isCold,
-});
-
-/** Kafka's heap has a fixed size, so only ours is watched. */
-const memoryRow: MemoryRow = {
-  id: "memory",
-  title: "ten minutes of 20 MB/s in, a tail, connections that come and go",
-  kind: "memory",
-  variants: ["ours-fsync"],
-  ...STEADY,
-  mbPerSecond: 20,
-  seconds: 600,
-};
 
 function javaRow(batchKb: number, records: number, changes: Partial<JavaRow> = {}): JavaRow {
   return {
