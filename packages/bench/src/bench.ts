@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { wasInterrupted } from "./children.ts";
 import type { BenchContext } from "./context.ts";
 import { removeInSteps, requireFreeBytes } from "./disk.ts";
 import { kafkaKind } from "./kafka.ts";
@@ -55,7 +56,7 @@ export async function runBench(
   const beganAtMs = performance.now();
   note(`this takes about ${Math.ceil(estimatedSeconds(form) / 60)} minutes`);
   const results = (): Results => ({
-    ...resultsOf(form.name, context.measurements),
+    ...resultsOf(form.name, context.measurements, context.failures),
     secondsPerRun: form.secondsPerRun,
     turns: form.turns,
     machine,
@@ -69,6 +70,7 @@ export async function runBench(
     dataDirectory,
     floorBytes: options.floorBytes,
     measurements: [],
+    failures: [],
     rates: new Map(),
     note,
     save: () => save(results()),
@@ -79,7 +81,13 @@ export async function runBench(
       for (const [index, system] of turns.entries()) {
         if (!block.rows.some((row) => runsOn(row, system))) continue;
         note(`${block.name}, turn ${index + 1} of ${turns.length}: ${system}`);
-        await runTurn(context, block, system, index);
+        try {
+          await runTurn(context, block, system, index);
+        } catch (error) {
+          if (wasInterrupted()) throw error;
+          context.failures.push(`${block.name}, ${system}: ${(error as Error).message}`);
+          note(`failed: ${context.failures.at(-1)}`);
+        }
       }
     }
   } finally {

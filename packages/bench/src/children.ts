@@ -7,6 +7,8 @@ process.on("exit", () => {
 
 let isInterrupted = false;
 
+export const wasInterrupted = (): boolean => isInterrupted;
+
 /** Kills all children and lets no more be started: what waits for one fails, and cleans up. */
 export function interrupt(): void {
   isInterrupted = true;

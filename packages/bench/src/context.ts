@@ -20,6 +20,8 @@ export interface BenchContext {
   readonly floorBytes: number;
   /** All that has been measured so far, by all turns. */
   readonly measurements: Measurement[];
+  /** What went wrong, in sentences: the benchmark goes on with the next row, and fails at its end. */
+  readonly failures: string[];
   /** MB/s of paced rows by id: fixed at their first run, the same for everybody after. */
   readonly rates: Map<string, number>;
   readonly note: (line: string) => void;

@@ -66,7 +66,7 @@ try {
   process.stdout.write(terminalReport(results));
   const files = ["results.json", "report.html", "summary.md"].map(fileOf);
   process.stdout.write(`\n${files.join("\n")}\n`);
-  process.exit(0);
+  process.exit(results.failures.length === 0 ? 0 : 1);
 } catch (error) {
   process.stderr.write(`bench: ${(error as Error).message}\n`);
   process.exit(1);

@@ -13,6 +13,8 @@ export interface Results {
   readonly machine: Machine;
   readonly brokers: Readonly<Record<System, string>>;
   readonly tookSeconds: number;
+  /** Rows and turns that went wrong, in sentences. */
+  readonly failures: readonly string[];
   readonly warnings: readonly string[];
   readonly losses: readonly string[];
   readonly lines: readonly Line[];
@@ -20,11 +22,16 @@ export interface Results {
 }
 
 /** What follows from the measurements alone. */
-export function resultsOf(form: Results["form"], measurements: readonly Measurement[]) {
+export function resultsOf(
+  form: Results["form"],
+  measurements: readonly Measurement[],
+  failures: readonly string[] = [],
+) {
   const lines = summarize(measurements, rowsOf(form === "full" ? FULL : QUICK));
   const format = 1 as const;
-  const told = { warnings: warnings(measurements), losses: losses(lines) };
-  return { format, form, ...told, lines, measurements };
+  const failed = failures.map((text) => `failed, and not in the figures: ${text}`);
+  const told = { warnings: [...failed, ...warnings(measurements)], losses: losses(lines) };
+  return { format, form, failures, ...told, lines, measurements };
 }
 
 /** Results as they were written, judged anew. Throws where the file holds something else. */
@@ -34,5 +41,5 @@ export function readResults(text: string): Results {
   if (found.format !== 1 || !Array.isArray(measurements) || (form !== "full" && form !== "quick")) {
     throw new Error("that file does not hold results of this benchmark");
   }
-  return { ...(found as Results), ...resultsOf(form, measurements) };
+  return { ...(found as Results), ...resultsOf(form, measurements, found.failures ?? []) };
 }

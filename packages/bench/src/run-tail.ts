@@ -117,6 +117,8 @@ export async function runCatchUp(
   };
   const old = await topicOf("old");
   await writeOld(turn, row, old);
+  // Or the tail that runs alone would pay for the writeback of gigabytes.
+  await syncVolume(directory);
   const load = { ...row, readers: 1, seconds: context.form.secondsPerRun };
   const alone = await steadyLoad(turn, { ...load, topic: await topicOf("alone") });
   const beside = await topicOf("beside");

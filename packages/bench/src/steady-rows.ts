@@ -24,7 +24,10 @@ export const catchUpRow = (isCold: boolean, gigabytes: number): CatchUpRow => ({
   id: isCold ? "catch-up-cold" : "catch-up-cache",
   title: `catch-up ${isCold ? "from the disk" : "from cache"}, ${gigabytes} GB, beside a tail`,
   kind: "catch-up",
-  variants: ["kafka-stock", "ours-fsync"],
+  // From a disk, batches that are flushed queue behind reads, and those that are not do not.
+  variants: isCold
+    ? ["kafka-stock", "ours-fsync", "ours-page-cache"]
+    : ["kafka-stock", "ours-fsync"],
   ...STEADY,
   bytes: gigabytes * 1e9,
   isCold,

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BrokerKind, System } from "./brokers.ts";
+import { wasInterrupted } from "./children.ts";
 import { checkOrder, createTopic } from "./content-check.ts";
 import { type BenchContext, BYTES_PER_SECOND_MAX, plainVariant, type Turn } from "./context.ts";
 import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
@@ -82,7 +83,7 @@ async function runRows(
     await warmUp(turn);
     for (const row of block.rows) {
       for (const variant of row.variants) {
-        if (VARIANTS[variant].system === system) await runRow(turn, row, variant);
+        if (VARIANTS[variant].system === system) await tryRow(turn, row, variant);
       }
     }
     const stalls = await readStalls(broker.metricsUrl);
@@ -110,6 +111,18 @@ async function warmUp(turn: Turn): Promise<void> {
   await runLoad(context.loadgen, broker.address, small);
   await runLoad(context.loadgen, broker.address, { ...load, seconds: warmupSeconds / 3 });
   await dropTopics(turn, topic);
+}
+
+/** A row that fails is told of, and costs no other row its figures while the broker lives. */
+async function tryRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<void> {
+  try {
+    await runRow(turn, row, variant);
+  } catch (error) {
+    if (wasInterrupted() || turn.broker.hasExited()) throw error;
+    const { context } = turn;
+    context.failures.push(`${row.id}, ${variant}: ${(error as Error).message}`);
+    context.note(`failed: ${context.failures.at(-1)}\n${await turn.broker.log()}`);
+  }
 }
 
 async function runRow(turn: Turn, row: ScenarioRow, variant: Variant): Promise<void> {

@@ -61,6 +61,12 @@ test("results are judged anew from a file, and nothing else is taken for results
   expect(() => readResults(`{"format": 2}`)).toThrow("does not hold results");
 });
 
+test("what has failed is told before anything is believed", () => {
+  const { warnings, failures } = resultsOf("quick", measurements, ["a row: no answer"]);
+  expect(failures).toEqual(["a row: no answer"]);
+  expect(warnings[0]).toBe("failed, and not in the figures: a row: no answer");
+});
+
 test("memory is that of the first minute and of the last", () => {
   const samples = Array.from({ length: 600 }, (_, second): number => (second < 60 ? 100 : 120));
   samples[300] = 150;

@@ -22,6 +22,13 @@ describe("options", () => {
     expect(() => formOf(parseOptions(["--only", "nothing-like-it"]))).toThrow("produce-1p-64k");
   });
 
+  test("the watch over memory can be shortened, and reports made again", () => {
+    const options = parseOptions(["--full", "--memory-seconds", "30", "--report", "/a.json"]);
+    const memory = rowsOf(formOf(options)).find((row) => row.kind === "memory");
+    expect(memory?.seconds).toBe(30);
+    expect(options.report).toBe("/a.json");
+  });
+
   test("nonsense is refused", () => {
     expect(() => parseOptions(["--seconds", "soon"])).toThrow("above 0");
     expect(() => parseOptions(["--fast"])).toThrow();
@@ -69,6 +76,16 @@ test("the generator is told all that it must know, and nothing warms up inside i
     "produce --address 127.0.0.1:1 --topic t --partitions 16 --connections 8 --depth 5 " +
       "--seconds 2 --warmup 0 --acks -1 --rate 12.500",
   );
+});
+
+test("what tails and those who catch up need is told only where it is asked for", () => {
+  const common = { topic: "t", partitions: 1, connections: 1, depth: 1, seconds: 1 };
+  const text = (load: Parameters<typeof loadArguments>[1]): string =>
+    loadArguments("127.0.0.1:1", load).join(" ");
+  expect(text({ mode: "tail", ...common })).not.toMatch(/--(stamp|once|total-bytes)/);
+  expect(text({ mode: "fetch", ...common, once: true })).toEndWith("--once true");
+  const stamped = text({ mode: "produce", ...common, stamp: true, totalBytes: 9 });
+  expect(stamped).toEndWith("--stamp true --total-bytes 9");
 });
 
 test("the last line of kafka-producer-perf-test counts, in decimal megabytes", () => {

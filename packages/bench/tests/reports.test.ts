@@ -30,6 +30,7 @@ const results: Results = {
   },
   brokers: { mantou: "mantou 1", kafka: "Apache Kafka 4.3.0" },
   tookSeconds: 100,
+  failures: [],
   warnings: ["a & b"],
   losses: losses(lines),
   lines,
