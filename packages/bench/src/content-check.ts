@@ -25,6 +25,8 @@ const RECORDS_SAMPLED = 1000;
 const READ_TIMEOUT_MS = 30_000;
 const SETTLE_TIMEOUT_MS = 5_000;
 const SETTLE_PAUSE_MS = 50;
+/** So long without a new record means that none is coming. */
+const QUIET_MS = 400;
 
 /** What a produce run of the generator must have left behind. */
 export function expectationOf(
@@ -134,6 +136,22 @@ export async function countRecords(
 ): Promise<number> {
   const ends = await endOffsets(client, topic, partitions);
   return ends.reduce((sum, end) => sum + end, 0);
+}
+
+/** As `countRecords`, when no more are coming: what was sent without answers is still on its way. */
+export async function countSettled(
+  client: Client,
+  topic: string,
+  partitions: number,
+): Promise<number> {
+  const deadlineMs = performance.now() + READ_TIMEOUT_MS;
+  let before = -1;
+  for (;;) {
+    const records = await countRecords(client, topic, partitions);
+    if ((records === before && records > 0) || performance.now() > deadlineMs) return records;
+    before = records;
+    await Bun.sleep(QUIET_MS);
+  }
 }
 
 /** Makes a topic and waits until each partition has a leader that answers. */

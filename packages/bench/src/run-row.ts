@@ -1,7 +1,7 @@
 import {
   checkContent,
   checkTransactional,
-  countRecords,
+  countSettled,
   createTopic,
   expectationOf,
 } from "./content-check.ts";
@@ -56,7 +56,7 @@ export async function runProduce(
   const expected = expectationOf(report, { topic, partitions, recordBytes, connections, depth });
   // Without answers the generator counts what it has sent, and some of that was cut off.
   const acknowledged =
-    acks === 0 ? await countRecords(client, topic, partitions) : expected.acknowledged;
+    acks === 0 ? await countSettled(client, topic, partitions) : expected.acknowledged;
   const check = await checkContent(client, { ...expected, acknowledged });
   const bytes = (check.records / expected.recordsPerBatch) * (report.bytes / report.requests);
   return {
