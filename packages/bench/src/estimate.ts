@@ -37,6 +37,8 @@ function rowSeconds({ secondsPerRun }: Form, row: ScenarioRow): number {
       return row.seconds;
     case "java":
       return row.records / 50_000;
+    case "rdkafka":
+      return row.records / 250_000;
     case "end-to-end":
       return row.records / 500;
     case "partitions":

@@ -12,7 +12,7 @@ import {
   type SyscallsRow,
   type Variant,
 } from "./scenarios.ts";
-import { catchUpRow, memoryRow, tailRow } from "./steady-rows.ts";
+import { catchUpRow, memoryRow, rdkafkaRow, tailRow } from "./steady-rows.ts";
 
 const KB = 1024;
 
@@ -243,6 +243,7 @@ const otherRows: readonly ScenarioRow[] = [
   ...connectionRows,
   codecRow("lz4"),
   codecRow("zstd"),
+  rdkafkaRow,
   endToEndRow,
   syscallsRow(64),
   syscallsRow(16),

@@ -7,12 +7,14 @@ import {
 } from "./content-check.ts";
 import { cpuFigures, type Measurement, sharesOf } from "./figures.ts";
 import { runEndToEnd, runJavaProducer } from "./java-producer.ts";
+import { rdkafkaPerformance, runRdkafka } from "./librdkafka.ts";
 import { type LoadReport, runLoad } from "./loadgen.ts";
 import {
   type EndToEndRow,
   type FetchRow,
   type JavaRow,
   type ProduceRow,
+  type RdkafkaRow,
   type SyscallsRow,
   type Variant,
   VARIANTS,
@@ -131,6 +133,29 @@ export async function runJava(turn: Turn, row: JavaRow, variant: Variant): Promi
     check,
     ...sharesOf(window),
   };
+}
+
+export async function runRdkafkaRow(
+  turn: Turn,
+  row: RdkafkaRow,
+  variant: Variant,
+): Promise<Measurement> {
+  const { client, broker, index } = turn;
+  const { partitions, records, recordBytes, batchBytes } = row;
+  const topic = topicOf(row.id, variant);
+  await createTopic(client, topic, partitions, VARIANTS[variant].configs);
+  await rdkafkaPerformance();
+  const { result, window } = await inWindow(turn, () =>
+    runRdkafka(broker.address, { topic, records, recordBytes, batchBytes }),
+  );
+  const check = await checkContent(client, {
+    ...{ topic, partitions, recordBytes, acknowledged: result.report.delivered },
+    recordsPerBatch: 1,
+    batchesUnderWayMax: 0,
+  });
+  const cpu = cpuFigures(window, result.report.delivered * recordBytes);
+  const figures = { mbPerSecond: result.report.mbPerSecond, ...cpu };
+  return { row: row.id, variant, turn: index, figures, check, ...sharesOf(window) };
 }
 
 export async function runSingleRecords(

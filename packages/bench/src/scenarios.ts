@@ -107,6 +107,15 @@ export interface JavaRow extends Row {
   readonly transactionMs?: number;
 }
 
+/** librdkafka's performance example as a producer. */
+export interface RdkafkaRow extends Row {
+  readonly kind: "rdkafka";
+  readonly partitions: number;
+  readonly batchBytes: number;
+  readonly recordBytes: number;
+  readonly records: number;
+}
+
 /** Kafka's EndToEndLatency: a record at a time, from the producer's send to the consumer's poll. */
 export interface EndToEndRow extends Row {
   readonly kind: "end-to-end";
@@ -139,6 +148,7 @@ export type ScenarioRow =
   | CatchUpRow
   | MemoryRow
   | JavaRow
+  | RdkafkaRow
   | EndToEndRow
   | SyscallsRow
   | PartitionsRow

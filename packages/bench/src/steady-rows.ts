@@ -1,4 +1,4 @@
-import type { CatchUpRow, MemoryRow, TailRow } from "./scenarios.ts";
+import type { CatchUpRow, MemoryRow, RdkafkaRow, TailRow } from "./scenarios.ts";
 
 /** What both brokers can do with ease, so that all there is to see is the time a batch takes. */
 const STEADY_MB_PER_SECOND = 50;
@@ -42,4 +42,15 @@ export const memoryRow: MemoryRow = {
   ...STEADY,
   mbPerSecond: 20,
   seconds: 600,
+};
+
+export const rdkafkaRow: RdkafkaRow = {
+  id: "rdkafka-16p-64k",
+  title: "librdkafka's rdkafka_performance, 16 partitions, 64 KB",
+  kind: "rdkafka",
+  variants: ["kafka-stock", "ours-fsync", "ours-page-cache"],
+  partitions: 16,
+  batchBytes: 64 * 1024,
+  recordBytes: 1024,
+  records: 1_000_000,
 };

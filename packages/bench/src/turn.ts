@@ -13,7 +13,14 @@ import { residentBytes, watchResident } from "./proc.ts";
 import { runCoordination } from "./run-coordination.ts";
 import { runMemory } from "./run-memory.ts";
 import { runPartitions } from "./run-partitions.ts";
-import { runFetch, runJava, runProduce, runSingleRecords, runSyscalls } from "./run-row.ts";
+import {
+  runFetch,
+  runJava,
+  runProduce,
+  runRdkafkaRow,
+  runSingleRecords,
+  runSyscalls,
+} from "./run-row.ts";
 import { runCatchUp, runTail } from "./run-tail.ts";
 import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
 
@@ -172,6 +179,8 @@ function measure(turn: Turn, row: ScenarioRow, variant: Variant): Promise<Measur
       return runMemory(turn, row, variant);
     case "java":
       return runJava(turn, row, variant);
+    case "rdkafka":
+      return runRdkafkaRow(turn, row, variant);
     case "end-to-end":
       return runSingleRecords(turn, row, variant);
     case "syscalls":
