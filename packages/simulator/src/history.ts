@@ -68,6 +68,8 @@ export interface Transaction {
   readonly transactionalId: string;
   readonly producerId: number;
   readonly producerEpoch: number;
+  /** The moment in which its producer began it, under the identity it had then. */
+  readonly began: number;
   readonly sends: Send[];
   /** Offsets that are to be committed with it, for `group`. */
   readonly group: string;

@@ -1,4 +1,4 @@
-import type { History, Identified } from "../history.ts";
+import type { History, Identified, Transaction } from "../history.ts";
 
 /** Whoever is fenced writes nothing and commits nothing any more. */
 export function checkZombies(history: History): string[] {
@@ -10,13 +10,8 @@ export function checkZombies(history: History): string[] {
     else known.push(one);
   }
   for (const transaction of history.transactions) {
-    const { transactionalId, by, outcome, endAsked, sends } = transaction;
-    const fenced = Math.min(
-      Infinity,
-      ...(byId.get(transactionalId) ?? [])
-        .filter((one) => one.by !== by && one.answered > firstOf(byId, transactionalId, by))
-        .map(({ answered }) => answered),
-    );
+    const { by, outcome, endAsked, sends } = transaction;
+    const fenced = fencedAt(byId.get(transaction.transactionalId) ?? [], transaction);
     if (outcome === "committed" && endAsked > fenced) {
       faults.push(`${by} was fenced, and has committed ${sends.map(({ value }) => value).join()}`);
     }
@@ -29,14 +24,15 @@ export function checkZombies(history: History): string[] {
   return faults;
 }
 
-/** The moment in which a producer first got the transactional id. */
-function firstOf(
-  byId: ReadonlyMap<string, readonly Identified[]>,
-  transactionalId: string,
-  by: string,
-): number {
-  const own = (byId.get(transactionalId) ?? []).find((one) => one.by === by);
-  return own?.answered ?? Infinity;
+/**
+ * The moment since which somebody else is known to have the transactional id. Who was fenced and has
+ * identified itself again is no zombie, so what counts is the identity the transaction began under.
+ */
+function fencedAt(identified: readonly Identified[], { by, began }: Transaction): number {
+  const own = identified.findLast((one) => one.by === by && one.answered < began);
+  const since = own?.answered ?? Infinity;
+  const next = identified.find((one) => one.by !== by && one.answered > since);
+  return next?.answered ?? Infinity;
 }
 
 /**

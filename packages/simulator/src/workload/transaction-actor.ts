@@ -123,8 +123,7 @@ export abstract class TransactionActor extends Actor {
       this.holder = { transactionalId, producerId, producerEpoch };
     });
     const { history } = this.world;
-    const answered = history.moment();
-    history.identified.push({ transactionalId, by: this.name, answered });
+    history.identified.push({ transactionalId, by: this.name, answered: history.moment() });
     this.newLanes();
     await this.lookAtOffsets();
   }
@@ -176,6 +175,7 @@ export abstract class TransactionActor extends Actor {
     const transaction: Transaction = {
       by: this.name,
       ...this.holder,
+      began: this.world.history.moment(),
       sends: [],
       group: this.group,
       offsets: new Map(),
