@@ -5,6 +5,7 @@ import { decodeConsumerRecord } from "../src/records/consumer-records.ts";
 import type { Replies } from "../src/index.ts";
 import { recordTypeOf } from "../src/index.ts";
 import { World, classicJoin, joinOf } from "./consumer-world.ts";
+import { replayBlocks } from "./transcript-blocks.ts";
 
 type Options = Readonly<Record<string, string>>;
 type Listed = readonly { readonly topicId: Uuid; readonly partitions: readonly number[] }[];
@@ -13,21 +14,7 @@ type Listed = readonly { readonly topicId: Uuid; readonly partitions: readonly n
  * Reads a transcript: blocks of commands, `----`, and what the coordinator said and wrote. Returns
  * the same text with what it says now.
  */
-export function replayTranscript(text: string): string {
-  const stage = new Stage();
-  const blocks = text.trimEnd().split(/\n\n+/);
-  return `${blocks.map((block) => replayBlock(stage, block)).join("\n\n")}\n`;
-}
-
-function replayBlock(stage: Stage, block: string): string {
-  const lines = block.split("\n");
-  const end = lines.indexOf("----");
-  const head = end === -1 ? lines : lines.slice(0, end);
-  const commands = head.filter((line) => !line.startsWith("#") && line.trim() !== "");
-  if (commands.length === 0) return head.join("\n");
-  const words = commands.flatMap((command) => stage.run(command));
-  return [...head, "----", ...(words.length > 0 ? words : ["ok"])].join("\n");
-}
+export const replayTranscript = (text: string): string => replayBlocks(new Stage(), text);
 
 interface Known {
   epoch: number;

@@ -9,26 +9,13 @@ import {
   recordTypeOf,
 } from "../src/index.ts";
 import { ShardHost, commit, fetch, heartbeat, join, leave, sync, txnCommit } from "./shard-host.ts";
+import { replayBlocks } from "./transcript-blocks.ts";
 
 /**
  * Reads a transcript: blocks of commands, `----`, and what the shard said. Returns the same text
  * with what it says now. Clients have short names; the shard's ids for them are `<name>-<n>`.
  */
-export function replay(text: string): string {
-  const stage = new Stage();
-  const blocks = text.trimEnd().split(/\n\n+/);
-  return `${blocks.map((block) => replayBlock(stage, block)).join("\n\n")}\n`;
-}
-
-function replayBlock(stage: Stage, block: string): string {
-  const lines = block.split("\n");
-  const end = lines.indexOf("----");
-  const head = end === -1 ? lines : lines.slice(0, end);
-  const commands = head.filter((line) => !line.startsWith("#") && line.trim() !== "");
-  if (commands.length === 0) return head.join("\n");
-  const words = commands.flatMap((command) => stage.run(command));
-  return [...head, "----", ...(words.length > 0 ? words : ["ok"])].join("\n");
-}
+export const replay = (text: string): string => replayBlocks(new Stage(), text);
 
 type Options = Readonly<Record<string, string>>;
 
