@@ -9,6 +9,8 @@ import { warmMemory } from "./warm-memory.ts";
 
 /** What a run may write: more than any disk here takes in a second. */
 export const BYTES_PER_SECOND_MAX = 1.5e9;
+/** The same for runs that have a pace, or a client that cannot do more. */
+const PACED_BYTES_PER_SECOND_MAX = 0.4e9;
 
 /** What all turns of a benchmark share. */
 export interface BenchContext {
@@ -44,14 +46,18 @@ export const plainVariant = (system: System): Variant =>
 
 /**
  * Counts the CPU of what `body` does, and of the writeback behind it: the volume is synced before
- * and, within the window, after. Free memory is warm. `body` gives the load generator's own seconds.
+ * and, within the window, after. `body` gives the load generator's own seconds.
+ *
+ * @param paceBytes what a second of the run writes at most. Twice as much free memory is warm:
+ * the kernel does not take first what was given back last.
  */
 export async function inWindow<T extends { readonly cpuSeconds: number }>(
   { broker, directory, context }: Turn,
   body: () => Promise<T>,
+  paceBytes = PACED_BYTES_PER_SECOND_MAX,
 ): Promise<{ readonly result: T; readonly window: Window }> {
   await syncVolume(directory);
-  await warmMemory(context.form.secondsPerRun * BYTES_PER_SECOND_MAX);
+  await warmMemory(2 * context.form.secondsPerRun * paceBytes);
   const before = takeCpuSnapshot();
   const beganAtMs = performance.now();
   const result = await body();

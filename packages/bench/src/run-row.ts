@@ -21,7 +21,7 @@ import {
 } from "./scenarios.ts";
 import { median } from "./statistics.ts";
 import { countSyscalls } from "./syscalls.ts";
-import { type BenchContext, inWindow, type Turn } from "./context.ts";
+import { type BenchContext, BYTES_PER_SECOND_MAX, inWindow, type Turn } from "./context.ts";
 
 const topicOf = (row: string, variant: Variant): string => `${row}.${variant}`;
 /** What fetch rows read: as slow as any broker can write it, and small enough for the cache. */
@@ -40,19 +40,22 @@ export async function runProduce(
   const topic = topicOf(row.id, variant);
   const { partitions, connections, depth, batchBytes, recordBytes, acks } = row;
   await createTopic(client, topic, partitions, VARIANTS[variant].configs);
-  const { result, window } = await inWindow(turn, () =>
-    runLoad(context.loadgen, broker.address, {
-      mode: "produce",
-      topic,
-      partitions,
-      connections,
-      depth,
-      batchBytes,
-      recordBytes,
-      acks,
-      seconds: context.form.secondsPerRun,
-      ...(rate === null ? {} : { rate }),
-    }),
+  const load = {
+    mode: "produce",
+    topic,
+    partitions,
+    connections,
+    depth,
+    batchBytes,
+    recordBytes,
+    acks,
+    seconds: context.form.secondsPerRun,
+    ...(rate === null ? {} : { rate }),
+  } as const;
+  const { result, window } = await inWindow(
+    turn,
+    () => runLoad(context.loadgen, broker.address, load),
+    rate === null ? BYTES_PER_SECOND_MAX : undefined,
   );
   const { report } = result;
   const expected = expectationOf(report, { topic, partitions, recordBytes, connections, depth });

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 
-/** What a run may fill of the page cache, and some more. */
 const WARM_BYTES_MAX = 6e9;
 const KIB = 1024;
 
@@ -28,8 +27,8 @@ export function availableBytes(meminfo = readFileSync("/proc/meminfo", "utf8")):
  * for the host to find another, and that is accounted to it: here it made the same run take two
  * to four times the CPU, now of one broker and now of the other.
  */
-export async function warmMemory(bytes = WARM_BYTES_MAX): Promise<void> {
-  const wanted = Math.floor(Math.min(bytes, availableBytes() / 2));
+export async function warmMemory(bytes: number): Promise<void> {
+  const wanted = Math.floor(Math.min(bytes, WARM_BYTES_MAX, availableBytes() / 2));
   const child = Bun.spawn([process.execPath, "-e", TOUCH, String(wanted)], {
     stdio: ["ignore", "ignore", "inherit"],
   });
