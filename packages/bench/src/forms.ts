@@ -125,27 +125,28 @@ const transactionalJavaRow = (records: number): JavaRow =>
     transactionMs: 100,
   });
 
-const quickRows: readonly ScenarioRow[] = [
-  produceRow(1, 64),
-  produceRow(16, 64),
-  produceRow(1, 16),
-  produceRow(16, 16),
-  ...pacedRows(16, 64),
-  fetchRow(16, 64, 8),
-  tailRow(4),
-  catchUpRow(false, 1),
-  javaRow(64, 200_000),
-  transactionalJavaRow(200_000),
-  ...coordinationRows,
-];
-
+/** What a change of the broker shows in first; one turn of each, so look at orders of magnitude. */
 export const QUICK: Form = {
   name: "quick",
-  turns: turnsOf(2),
-  secondsPerRun: 2,
-  warmupSeconds: 4,
-  idleSeconds: 2,
-  blocks: [{ name: "quick", rows: quickRows }],
+  turns: turnsOf(1),
+  secondsPerRun: 1,
+  warmupSeconds: 3,
+  idleSeconds: 1,
+  blocks: [
+    {
+      name: "quick",
+      rows: [
+        produceRow(1, 64),
+        produceRow(16, 64),
+        produceRow(16, 16),
+        ...pacedRows(16, 64),
+        fetchRow(16, 64, 8),
+        tailRow(4),
+        javaRow(64, 100_000),
+        ...coordinationRows,
+      ],
+    },
+  ],
 };
 
 const latencyRows = [0.1, 0.25, 0.5, 0.75, 0.9].map((share): ProduceRow => {
