@@ -24,6 +24,10 @@ use damage::{damaged_batch, first_damage, report_damage};
 /// Headers that the caller's thread reads before it leaves the rest to a disk thread.
 const FAST_HEADERS_MAX: usize = 512;
 
+/// Read in advance for somebody who reads cold data: more would stand in the disk's queue before
+/// the flush of somebody else.
+const READ_AHEAD_BYTES_MAX: u64 = 1 << 20;
+
 /// How often a segment may be replaced while a reader is on its way to it.
 const REPLACED_MAX: usize = 16;
 
@@ -505,7 +509,8 @@ fn give_checked(
     }
     remember(core, log, task, &range);
     // Whoever reads cold data mostly goes on.
-    let ahead = task.bytes_max.min(task.view.bytes - range.to);
+    let left = task.view.bytes - range.to;
+    let ahead = task.bytes_max.min(READ_AHEAD_BYTES_MAX).min(left);
     if ahead > 0 {
         file.read_ahead(range.to, ahead);
     }
