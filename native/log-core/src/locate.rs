@@ -4,6 +4,7 @@
 //! memory (and gives up with `Pending` where that is not enough), and then on a disk thread,
 //! where it reads, checks checksums and finds its way around damage.
 
+mod cold;
 mod damage;
 
 use std::io;
@@ -18,15 +19,12 @@ use crate::index::OffsetEntry;
 use crate::log::{Log, Segment, Status};
 use crate::scan::{Found, Scanner};
 use crate::search::{SegmentView, position_of};
-use crate::vfs::{VfsFile, read_exact};
+use crate::vfs::VfsFile;
+use cold::{read_on, warm};
 use damage::{damaged_batch, first_damage, report_damage};
 
 /// Headers that the caller's thread reads before it leaves the rest to a disk thread.
 const FAST_HEADERS_MAX: usize = 512;
-
-/// Read in advance for somebody who reads cold data: more would stand in the disk's queue before
-/// the flush of somebody else.
-const READ_AHEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// How often a segment may be replaced while a reader is on its way to it.
 const REPLACED_MAX: usize = 16;
@@ -508,26 +506,10 @@ fn give_checked(
         }
     }
     remember(core, log, task, &range);
-    // Whoever reads cold data mostly goes on.
-    let left = task.view.bytes - range.to;
-    let ahead = task.bytes_max.min(READ_AHEAD_BYTES_MAX).min(left);
-    if ahead > 0 {
-        file.read_ahead(range.to, ahead);
-    }
+    read_on(
+        &*file,
+        range.to,
+        task.bytes_max.min(task.view.bytes - range.to),
+    );
     Ok(Step::Done(pin(segment, file, &range)))
-}
-
-/// Reads a range so that it is in memory when it is sent.
-fn warm(file: &dyn VfsFile, from: u64, to: u64) -> io::Result<()> {
-    if file.is_resident(from, to - from) {
-        return Ok(());
-    }
-    let mut buffer = vec![0; ((to - from) as usize).min(256 << 10)];
-    let mut position = from;
-    while position < to {
-        let length = ((to - position) as usize).min(buffer.len());
-        read_exact(file, &mut buffer[..length], position)?;
-        position += length as u64;
-    }
-    Ok(())
 }

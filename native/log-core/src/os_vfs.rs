@@ -1,5 +1,7 @@
 //! [`Vfs`](crate::vfs::Vfs) over Linux system calls.
 
+mod cache;
+
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, IoSlice};
@@ -7,7 +9,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use cache::{PAGE, cached_pages};
 
 use crate::vfs::{DirEntry, FileMap, FileMeta, OpenMode, RangeSync, Vfs, VfsFile, VolumeInfo};
 
@@ -210,54 +213,9 @@ fn on_single_device(path: &Path) -> bool {
     !holds_slaves && !target.join("md").exists()
 }
 
-/// `struct cachestat_range` and `struct cachestat` of Linux 6.5.
-#[repr(C)]
-struct CacheRange {
-    offset: u64,
-    length: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct CacheStat {
-    cached: u64,
-    dirty: u64,
-    writeback: u64,
-    evicted: u64,
-    recently_evicted: u64,
-}
-
-const SYS_CACHESTAT: libc::c_long = 451;
-static CACHESTAT_MISSING: AtomicBool = AtomicBool::new(false);
-const PAGE: u64 = 4096;
-
 impl OsFile {
     fn raw(&self) -> RawFd {
         self.fd.as_raw_fd()
-    }
-
-    /// Pages of the range that are in the page cache, or None where the kernel cannot tell.
-    fn cached_pages(&self, offset: u64, length: u64) -> Option<u64> {
-        if CACHESTAT_MISSING.load(Ordering::Relaxed) {
-            return None;
-        }
-        let range = CacheRange { offset, length };
-        let mut stat = CacheStat::default();
-        // SAFETY: both structs live across the call and have the kernel's layout.
-        let result = unsafe {
-            libc::syscall(
-                SYS_CACHESTAT,
-                self.raw(),
-                &range,
-                &mut stat,
-                0 as libc::c_uint,
-            )
-        };
-        if result != 0 {
-            CACHESTAT_MISSING.store(true, Ordering::Relaxed);
-            return None;
-        }
-        Some(stat.cached)
     }
 }
 
@@ -273,10 +231,8 @@ impl VfsFile for OsFile {
         // wait: a quarter of a second was seen, in front of a disk's full queue.
         let end = offset + buf.len() as u64;
         let pages = end.div_ceil(PAGE) - offset / PAGE;
-        if self
-            .cached_pages(offset, buf.len() as u64)
-            .is_some_and(|cached| cached < pages)
-        {
+        let cached = cached_pages(self.raw(), offset, buf.len() as u64);
+        if cached.is_some_and(|cached| cached < pages) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let offset = signed(offset)?;
@@ -294,7 +250,7 @@ impl VfsFile for OsFile {
             return true;
         }
         let pages = (offset + length).div_ceil(PAGE) - offset / PAGE;
-        if let Some(cached) = self.cached_pages(offset, length) {
+        if let Some(cached) = cached_pages(self.raw(), offset, length) {
             return cached >= pages;
         }
         // Older kernels: one byte of every page. Ranges are at most a few hundred pages.
