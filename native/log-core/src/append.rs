@@ -18,7 +18,7 @@ use crate::segment_files::{load_active, make_folder, remove_index_files, spill};
 use crate::space::{METADATA_TOPIC, is_full};
 use crate::vfs::{OpenMode, VfsFile, write_all_vectored};
 use crate::writer::{Row, Writer};
-use place::{Place, Placed, fits, patch};
+use place::{Place, Placed, fits, padding, patch};
 
 /// Why a log goes offline.
 pub(crate) struct Fault {
@@ -211,22 +211,21 @@ impl Writer<'_> {
         let opened = self.core.segment_file(log, segment);
         let file = opened.map_err(|error| self.write_fault(log, "open", &error))?;
         self.core.zeroes.clear_way(segment.key, from, to);
-        let mut slices: Vec<IoSlice<'_>> = rows
-            .iter_mut()
-            .map(|row| IoSlice::new(row.row.payload.bytes_mut()))
-            .collect();
-        let mut written = write_all_vectored(&*file, &mut slices, from);
+        let ahead = log.lock().active.as_ref().map(|active| active.ahead);
+        let padding = padding(ahead.unwrap_or_default(), to);
+        let mut write = || {
+            let batches = rows.iter_mut().map(|row| &*row.row.payload.bytes_mut());
+            let mut slices: Vec<IoSlice<'_>> = batches.chain([padding]).map(IoSlice::new).collect();
+            write_all_vectored(&*file, &mut slices, from)
+        };
+        let mut written = write();
         if let Err(error) = &written
             && is_full(error)
             && self.core.space.ran_out(&log.name())
             && &*log.topic == METADATA_TOPIC
         {
             // The reserve is there so that the metadata, and with it deletes, can go on.
-            let mut slices: Vec<IoSlice<'_>> = rows
-                .iter_mut()
-                .map(|row| IoSlice::new(row.row.payload.bytes_mut()))
-                .collect();
-            written = write_all_vectored(&*file, &mut slices, from);
+            written = write();
         }
         if let Err(error) = written {
             // Part of a batch must not stay behind the end; recovery would cut it as well.

@@ -24,6 +24,20 @@ pub(super) struct Place {
     pub index_full: bool,
 }
 
+/// Blocks are written ahead past the page cache. Where a write ends inside of a page of theirs, the
+/// kernel would read that page from the disk first, to keep what is in it: zeros.
+const PAGE_BYTES: usize = 4096;
+
+static PAGE_OF_ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
+
+/// What to write behind `to`, so that a page is written whole: empty but in the range [from, to)
+/// of blocks that were written `ahead`.
+pub(super) fn padding(ahead: (u64, u64), to: u64) -> &'static [u8] {
+    let end = to.next_multiple_of(PAGE_BYTES as u64);
+    let fits = ahead.0 <= to && end <= ahead.1;
+    &PAGE_OF_ZEROS[..if fits { (end - to) as usize } else { 0 }]
+}
+
 /// Gives a row its offset and epoch, and checks that it continues the log.
 pub(super) fn patch(log: &Log, row: &mut Row, next_offset: i64) -> Result<BatchHeader, Fault> {
     let row = &mut row.row;
@@ -75,4 +89,27 @@ pub(super) fn fits(
     // The index is looked at once for a run: rows of the run add at most an entry each.
     let index_full = place.index_full && rows_before == 0;
     end <= config.segment_bytes && !old && !index_full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_that_were_written_ahead_are_filled() {
+        let ahead = (4096, 3 * 4096);
+        let lengths = [
+            (100, 0),
+            (4095, 0),
+            (4096, 0),
+            (4097, 4095),
+            (12287, 1),
+            (12288, 0),
+            (12289, 0),
+        ];
+        for (to, expected) in lengths {
+            assert_eq!(padding(ahead, to).len(), expected, "behind {to}");
+            assert_eq!(padding((0, 0), to).len(), 0);
+        }
+    }
 }
