@@ -12,6 +12,7 @@ mod stamp;
 mod stop;
 mod tail;
 mod usage;
+mod warm;
 mod wire;
 
 use std::path::Path;
@@ -24,10 +25,10 @@ use usage::Usage;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, folder] = &words[..]
-        && command == "forget"
-    {
-        return forget(folder);
+    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["forget", folder] => return told(folder, forget::run(Path::new(folder))),
+        ["warm", bytes] => return told("warm", warm(bytes)),
+        _ => {}
     }
     let options = match Options::parse(words) {
         Parsed::Run(options) => options,
@@ -49,14 +50,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn forget(folder: &str) -> ExitCode {
-    match forget::run(Path::new(folder)) {
+fn warm(bytes: &str) -> std::io::Result<u64> {
+    let count: usize = bytes.parse().map_err(std::io::Error::other)?;
+    warm::run(count)?;
+    Ok(count as u64)
+}
+
+/// Prints how many bytes a command went over, or why it failed.
+fn told(what: &str, bytes: std::io::Result<u64>) -> ExitCode {
+    match bytes {
         Ok(bytes) => {
             println!("{{\"bytes\":{bytes}}}");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("loadgen: {folder}: {error}");
+            eprintln!("loadgen: {what}: {error}");
             ExitCode::FAILURE
         }
     }

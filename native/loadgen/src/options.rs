@@ -5,10 +5,11 @@ use std::time::Duration;
 
 pub const HELP: &str = "\
 usage: loadgen produce|fetch|tail --topic NAME [options]
-       loadgen forget FOLDER
+       loadgen forget FOLDER | warm BYTES
 
 Loads one broker that leads every partition of an existing topic; prints one JSON object.
-SIGTERM ends the window early. forget drops what the page cache holds of a folder's files.
+SIGTERM ends the window early. forget drops what the page cache holds of a folder's files; warm
+touches so much free memory and gives it back.
 
   --address HOST:PORT          default 127.0.0.1:9092
   --partitions N               partitions used, from 0 on; default 1

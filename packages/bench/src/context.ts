@@ -57,7 +57,7 @@ export async function inWindow<T extends { readonly cpuSeconds: number }>(
   paceBytes = PACED_BYTES_PER_SECOND_MAX,
 ): Promise<{ readonly result: T; readonly window: Window }> {
   await syncVolume(directory);
-  await warmMemory(2 * context.form.secondsPerRun * paceBytes);
+  await warmMemory(context.loadgen, 2 * context.form.secondsPerRun * paceBytes);
   const before = takeCpuSnapshot();
   const beganAtMs = performance.now();
   const result = await body();

@@ -1,20 +1,11 @@
 import { readFileSync } from "node:fs";
+import { run } from "./children.ts";
 
-const WARM_BYTES_MAX = 6e9;
+const WARM_BYTES_MAX = 14e9;
+/** Of what is available: the rest is for the brokers and for what the page cache holds. */
+const WARM_SHARE_MAX = 0.6;
 const KIB = 1024;
-
-/** Run by a child: touches every page of so many bytes, and gives them back by ending. */
-const TOUCH = `
-  const PAGE = 4096;
-  const CHUNK = 1 << 28;
-  const chunks = [];
-  for (let left = Number(process.argv[1]); left > 0; left -= CHUNK) {
-    const chunk = new Uint8Array(Math.min(left, CHUNK));
-    for (let at = 0; at < chunk.length; at += PAGE) chunk[at] = 1;
-    chunks.push(chunk);
-  }
-  process.exit(chunks.length > 0 ? 0 : 1);
-`;
+const TIMEOUT_MS = 120_000;
 
 /** Bytes that the kernel could give to somebody. Linux only. */
 export function availableBytes(meminfo = readFileSync("/proc/meminfo", "utf8")): number {
@@ -26,11 +17,12 @@ export function availableBytes(meminfo = readFileSync("/proc/meminfo", "utf8")):
  * machine may have given what was free back to its host; whoever touches such a page first waits
  * for the host to find another, and that is accounted to it: here it made the same run take two
  * to four times the CPU, now of one broker and now of the other.
+ *
+ * @param loadgen the load generator's binary, which does it.
  */
-export async function warmMemory(bytes: number): Promise<void> {
-  const wanted = Math.floor(Math.min(bytes, WARM_BYTES_MAX, availableBytes() / 2));
-  const child = Bun.spawn([process.execPath, "-e", TOUCH, String(wanted)], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  if ((await child.exited) !== 0) throw new Error("free memory could not be touched");
+export async function warmMemory(loadgen: string, bytes: number): Promise<void> {
+  const most = Math.min(bytes, WARM_BYTES_MAX, availableBytes() * WARM_SHARE_MAX);
+  const command = [loadgen, "warm", String(Math.floor(most))];
+  const { code, stderr } = await run(command, { timeoutMs: TIMEOUT_MS });
+  if (code !== 0) throw new Error(`free memory could not be touched: ${stderr}`);
 }
