@@ -9,15 +9,15 @@ import { describeMachine } from "./machine.ts";
 import { mantouKind } from "./mantou.ts";
 import type { BenchOptions } from "./options.ts";
 import { estimatedSeconds } from "./estimate.ts";
-import { FULL, QUICK, rowsOf, turnsOf } from "./forms.ts";
+import { FORMS, rowsOf, turnsOf } from "./forms.ts";
 import { type Results, resultsOf } from "./results.ts";
 import { type Block, type Form, runsOn, turnsOfBlock } from "./scenarios.ts";
 import { runTurn } from "./turn.ts";
 
 /** The form with what the options change in it. Throws where nothing is left. */
 export function formOf(options: BenchOptions): Form {
-  const { isFull, only, seconds, repetitions, memorySeconds } = options;
-  const form = isFull ? FULL : QUICK;
+  const { form: name, only, seconds, repetitions, memorySeconds } = options;
+  const form = FORMS[name];
   const wanted = (block: Block): Block => ({
     ...block,
     rows: block.rows

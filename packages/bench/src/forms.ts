@@ -5,6 +5,7 @@ import {
   type EndToEndRow,
   type FetchRow,
   type Form,
+  type FormName,
   type JavaRow,
   type PartitionsRow,
   type ProduceRow,
@@ -12,6 +13,7 @@ import {
   type SyscallsRow,
   type Variant,
 } from "./scenarios.ts";
+import { productRows } from "./product-rows.ts";
 import { catchUpRow, memoryRow, rdkafkaRow, tailRow } from "./steady-rows.ts";
 
 const KB = 1024;
@@ -265,6 +267,22 @@ export const FULL: Form = {
     { name: "10,000 partitions", rows: [partitionsRow(10_000)], repetitionsMax: 1 },
     { name: "memory", rows: [memoryRow], repetitionsMax: 1 },
   ],
+};
+
+/** What the full form varies one at a time, every way; one turn of each. */
+export const PRODUCT: Form = {
+  name: "product",
+  turns: turnsOf(1),
+  secondsPerRun: 1,
+  warmupSeconds: 3,
+  idleSeconds: 1,
+  blocks: [{ name: "product", rows: productRows() }],
+};
+
+export const FORMS: Readonly<Record<FormName, Form>> = {
+  quick: QUICK,
+  full: FULL,
+  product: PRODUCT,
 };
 
 /** All rows of a form, each once. */

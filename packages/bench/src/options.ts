@@ -3,9 +3,10 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FREE_BYTES_FLOOR } from "./disk.ts";
 import { ROOT } from "./paths.ts";
+import type { FormName } from "./scenarios.ts";
 
 export interface BenchOptions {
-  readonly isFull: boolean;
+  readonly form: FormName;
   /** Only rows whose id matches, or null. */
   readonly only: RegExp | null;
   /** Seconds of a run, in place of the form's, or null. */
@@ -30,6 +31,8 @@ Starts mantou and Apache Kafka in turn on the same disk, loads both, and compare
 Stands alone: stop whatever else uses the machine.
 
   --full            the long form: the whole matrix, five repetitions; about an hour
+  --product         producing alone, every size of record and batch with all partitions and acks,
+                    one turn of each; half an hour
   --only PATTERN    only rows whose id matches this regular expression
   --seconds S       length of a run, in place of the form's
   --repetitions N   turns of each broker, in place of the form's
@@ -49,6 +52,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     args: [...argv],
     options: {
       full: { type: "boolean", default: false },
+      product: { type: "boolean", default: false },
       only: { type: "string" },
       seconds: { type: "string" },
       repetitions: { type: "string" },
@@ -62,8 +66,10 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       help: { type: "boolean", default: false },
     },
   });
+  if (values.full && values.product)
+    throw new Error("--full and --product are two forms: give one");
   return {
-    isFull: values.full,
+    form: values.full ? "full" : values.product ? "product" : "quick",
     only: values.only === undefined ? null : new RegExp(values.only),
     seconds: positive("--seconds", values.seconds),
     repetitions: whole(positive("--repetitions", values.repetitions)),

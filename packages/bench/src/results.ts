@@ -1,13 +1,14 @@
 import type { System } from "./brokers.ts";
 import type { Measurement } from "./figures.ts";
-import { FULL, QUICK, rowsOf } from "./forms.ts";
+import { FORMS, rowsOf } from "./forms.ts";
 import type { Machine } from "./machine.ts";
+import type { FormName } from "./scenarios.ts";
 import { type Line, losses, summarize, warnings } from "./summary.ts";
 
 /** All of a benchmark: what the JSON file holds, and what reports are made from. */
 export interface Results {
   readonly format: 1;
-  readonly form: "quick" | "full";
+  readonly form: FormName;
   readonly secondsPerRun: number;
   readonly turns: readonly System[];
   readonly machine: Machine;
@@ -27,7 +28,7 @@ export function resultsOf(
   measurements: readonly Measurement[],
   failures: readonly string[] = [],
 ) {
-  const lines = summarize(measurements, rowsOf(form === "full" ? FULL : QUICK));
+  const lines = summarize(measurements, rowsOf(FORMS[form]));
   const format = 1 as const;
   const failed = failures.map((text) => `failed, and not in the figures: ${text}`);
   const told = { warnings: [...failed, ...warnings(measurements)], losses: losses(lines) };
@@ -38,7 +39,8 @@ export function resultsOf(
 export function readResults(text: string): Results {
   const found = JSON.parse(text) as Partial<Results>;
   const { form, measurements } = found;
-  if (found.format !== 1 || !Array.isArray(measurements) || (form !== "full" && form !== "quick")) {
+  const isForm = form !== undefined && Object.hasOwn(FORMS, form);
+  if (found.format !== 1 || !Array.isArray(measurements) || !isForm) {
     throw new Error("that file does not hold results of this benchmark");
   }
   return { ...(found as Results), ...resultsOf(form, measurements, found.failures ?? []) };

@@ -162,8 +162,10 @@ export interface Block {
   readonly repetitionsMax?: number;
 }
 
+export type FormName = "quick" | "full" | "product";
+
 export interface Form {
-  readonly name: "quick" | "full";
+  readonly name: FormName;
   /** Which broker runs in each turn: every repetition has one of each, and the order alternates. */
   readonly turns: readonly System[];
   readonly secondsPerRun: number;

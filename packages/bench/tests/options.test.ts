@@ -3,14 +3,14 @@ import { formOf } from "../src/bench.ts";
 import { loadArguments } from "../src/loadgen.ts";
 import { parseEndToEndReport, parseJavaReport } from "../src/java-producer.ts";
 import { parseOptions } from "../src/options.ts";
-import { FULL, QUICK, rowsOf } from "../src/forms.ts";
+import { FORMS, FULL, PRODUCT, QUICK, rowsOf } from "../src/forms.ts";
 import { parseSyscalls } from "../src/syscalls.ts";
 import { TARGETS } from "../src/targets.ts";
 
 describe("options", () => {
   test("the quick form is what comes without flags", () => {
     const options = parseOptions([]);
-    expect(options.isFull).toBe(false);
+    expect(options.form).toBe("quick");
     expect(options.floorBytes).toBe(12e9);
     expect(formOf(options)).toEqual(QUICK);
   });
@@ -32,11 +32,12 @@ describe("options", () => {
   test("nonsense is refused", () => {
     expect(() => parseOptions(["--seconds", "soon"])).toThrow("above 0");
     expect(() => parseOptions(["--fast"])).toThrow();
+    expect(() => parseOptions(["--full", "--product"])).toThrow("give one");
   });
 });
 
 describe("forms", () => {
-  for (const form of [QUICK, FULL]) {
+  for (const form of Object.values(FORMS)) {
     test(`${form.name}: each broker has as many turns as the other, Kafka the first`, () => {
       const count = (system: string): number => form.turns.filter((turn) => turn === system).length;
       expect(count("kafka")).toBe(count("mantou"));
@@ -53,6 +54,13 @@ describe("forms", () => {
         if (row.kind === "paced") expect(seen).toContain(row.pace?.row ?? "none");
       }
     }
+  });
+
+  test("the product has every combination once", () => {
+    const rows = rowsOf(PRODUCT);
+    expect(rows).toHaveLength(3 ** 4);
+    expect(rows.filter((row) => row.variants.length === 4)).toHaveLength(3 ** 3);
+    expect(formOf(parseOptions(["--product"]))).toEqual(PRODUCT);
   });
 
   test("every aim belongs to a row that the full form runs", () => {

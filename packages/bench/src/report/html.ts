@@ -41,7 +41,7 @@ export function htmlReport(results: Results, chartLibrary: string): string {
 <h1>mantou against Apache Kafka</h1>
 <p>${escapeHtml(brokers.mantou)}<br>${escapeHtml(brokers.kafka)}</p>
 <p>${escapeHtml(machineText(machine))}</p>
-<p>${form === "full" ? "Full" : "Quick"} form: ${turns.length} turns
+<p>The ${form} form: ${turns.length} turns
 (${turns.join(", ")}), ${secondsPerRun} s a run. Medians, with smallest and largest in parentheses.
 A ratio is ours by theirs; its range is that of runs that were neighbours in time. Machine CPU is
 what was busy, less the load generator, over the run and the writeback behind it.</p>

@@ -28,7 +28,7 @@ export function markdownReport(results: Results): string {
     before = line.title;
   }
   const about =
-    `${form === "full" ? "Full" : "Quick"} form, ${secondsPerRun} s a run, ` +
+    `The ${form} form, ${secondsPerRun} s a run, ` +
     `${Math.round(tookSeconds / 60)} minutes. ${machineText(machine)}. ` +
     `${brokers.mantou}; ${brokers.kafka}. Medians; ratios are ours by theirs, with the range of ` +
     "neighbouring runs. Bold: an aim that was missed.";
