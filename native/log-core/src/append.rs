@@ -12,6 +12,7 @@ use crate::api::{Durability, Event, LogConfig, StoreCode, append_flag};
 use crate::checkpoint::Point;
 use crate::flush::{Dirty, DirtyPart};
 use crate::janitor::Chore;
+use crate::load::next_range;
 use crate::log::{Active, Log, Segment};
 use crate::names::{INDEX, TIME_INDEX};
 use crate::segment_files::{load_active, make_folder, remove_index_files, spill};
@@ -437,15 +438,8 @@ impl Writer<'_> {
         let (Some(step), Some(active)) = (wanted, inner.active.as_mut()) else {
             return;
         };
-        let (from, to) = match active.ahead {
-            // Half a step is left: it lasts until the next one is there.
-            (_, to) if to > written.1 && to - written.1 >= step / 2 => return,
-            (_, to) if to > written.1 => (to, to + step),
-            // Begin a little way off, or the writer would run into the zeros at once.
-            _ => {
-                let from = (written.1 + step / 4).next_multiple_of(4096);
-                (from, from + step)
-            }
+        let Some((from, to)) = next_range(step, written.1, active.ahead.1) else {
+            return;
         };
         let to = to.min(limit.min(i32::MAX as u64).next_multiple_of(4096));
         if from >= to || self.core.zeroes.is_busy(segment.key) || self.core.space.is_low() {

@@ -5,16 +5,32 @@ use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_millis(500);
 /// Writes in a window from which a log is busy.
-const WRITES_MIN: u32 = 10;
-/// So many writes end a window early, once it says something: a burst need not wait.
-const WRITES_ENOUGH: u32 = 32;
-const EARLY_WINDOW: Duration = Duration::from_millis(50);
+const WRITES_MIN: u32 = 8;
+/// How soon so many writes end a window. Until blocks are there each write costs a flush of its own,
+/// which many logs that start together pay for dearly; a mistake costs a few zeros.
+const EARLY_WINDOW: Duration = Duration::from_millis(10);
 /// Mean bytes of a write from which the metadata commit no longer matters.
 const WRITE_BYTES_MAX: u64 = 512 << 10;
 /// How long what is written ahead at a time should last.
-const STEP: Duration = Duration::from_millis(125);
+const STEP: Duration = Duration::from_millis(250);
 const STEP_BYTES_MIN: u64 = 1 << 20;
 const STEP_BYTES_MAX: u64 = 4 << 20;
+/// The first blocks are few, so that they are there soon.
+const FIRST_SHARE: u64 = 4;
+const FIRST_BYTES_MIN: u64 = STEP_BYTES_MIN / FIRST_SHARE;
+/// They begin a little way off, or the writer would run into the zeros at once.
+const GAP_SHARE: u64 = 16;
+
+/// The range to write ahead next, where all before `written` holds data and blocks up to `ahead`
+/// were written ahead or asked for; None while those last.
+pub fn next_range(step: u64, written: u64, ahead: u64) -> Option<(u64, u64)> {
+    if ahead <= written {
+        let from = (written + step / GAP_SHARE).next_multiple_of(4096);
+        return Some((from, from + (step / FIRST_SHARE).max(FIRST_BYTES_MIN)));
+    }
+    // Half a step is left: it lasts until the next one is there.
+    (ahead - written < step / 2).then_some((ahead, ahead + step))
+}
 
 /// Recent writes of one log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,12 +49,12 @@ impl Load {
         self.writes += 1;
         self.bytes += written.1 - written.0;
         let lasted = now - start;
-        let early = self.writes >= WRITES_ENOUGH && lasted >= EARLY_WINDOW;
+        let early = self.writes >= WRITES_MIN && lasted >= EARLY_WINDOW;
         if lasted >= WINDOW || (early && self.step.is_none()) {
             let recent = lasted < 2 * WINDOW;
             let mean = self.bytes / u64::from(self.writes);
             let busy = recent && self.writes >= WRITES_MIN && mean < WRITE_BYTES_MAX;
-            // What the window brought in an eighth of a second.
+            // What the window brought in the time of a step.
             let share = STEP.as_secs_f64() / lasted.as_secs_f64();
             let step = ((self.bytes as f64 * share) as u64).clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
             self.step = busy.then(|| step.next_power_of_two());
@@ -70,8 +86,8 @@ mod tests {
     #[test]
     fn only_many_small_writes_are_busy() {
         let ms = Duration::from_millis;
-        assert_eq!(after(9, ms(1), 1000), None);
-        assert_eq!(after(2000, ms(1), 16 << 10), Some(2 << 20));
+        assert_eq!(after(8, ms(100), 1000), None);
+        assert_eq!(after(2000, ms(1), 16 << 10), Some(4 << 20));
         assert_eq!(after(2000, ms(5), 1000), Some(STEP_BYTES_MIN));
         assert_eq!(after(100, ms(100), 1000), None);
         assert_eq!(after(2000, ms(1), 1 << 20), None);
@@ -80,9 +96,31 @@ mod tests {
     #[test]
     fn a_burst_is_busy_before_the_window_ends() {
         let ms = Duration::from_millis;
-        assert_eq!(after(30, ms(2), 16 << 10), None);
-        assert_eq!(after(40, ms(2), 16 << 10), Some(2 << 20));
-        assert_eq!(after(40, ms(1), 16 << 10), None);
-        assert_eq!(after(60, ms(1), 100 << 10), Some(STEP_BYTES_MAX));
+        assert_eq!(after(7, ms(2), 16 << 10), None);
+        assert_eq!(after(9, ms(2), 16 << 10), Some(4 << 20));
+        assert_eq!(after(9, ms(1), 16 << 10), None);
+        assert_eq!(after(12, ms(1), 100 << 10), Some(STEP_BYTES_MAX));
+    }
+
+    #[test]
+    fn the_first_range_is_short_and_a_little_way_off() {
+        let step = 2 << 20;
+        assert_eq!(next_range(step, 0, 0), Some((128 << 10, 640 << 10)));
+        // The zeros were not there in time.
+        let (from, to) = next_range(step, 1_000_001, 1_000_001).expect("a range");
+        assert!(from >= 1_000_001 + step / GAP_SHARE && from % 4096 == 0);
+        assert_eq!(to - from, step / FIRST_SHARE);
+        assert_eq!(
+            next_range(STEP_BYTES_MIN, 0, 0).map(|r| r.1 - r.0),
+            Some(FIRST_BYTES_MIN)
+        );
+    }
+
+    #[test]
+    fn more_is_asked_for_when_half_a_step_is_left() {
+        let step = 2 << 20;
+        assert_eq!(next_range(step, 100, 100 + step / 2), None);
+        let ahead = 100 + step / 2 - 1;
+        assert_eq!(next_range(step, 100, ahead), Some((ahead, ahead + step)));
     }
 }
