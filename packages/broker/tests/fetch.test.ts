@@ -298,6 +298,17 @@ test("an epoch that the log has never had is out of range: there is no place to 
   expect(answers[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
 });
 
+test("beyond the end, a client that tells its last epoch learns where that epoch ends", async () => {
+  const name = await topic();
+  await append(name, 0, 3);
+  const epoch = (await client.admin.describeTopic(name)).partitions[0]?.leaderEpoch ?? 0;
+  const { answers } = await ask(name, [{ offset: 1000, lastFetchedEpoch: epoch }]);
+  expect(answers[0]?.errorCode).toBe(ErrorCode.NONE);
+  expect(answers[0]?.divergingEpoch).toEqual({ epoch, endOffset: 3 });
+  const silent = await ask(name, [{ offset: 1000 }]);
+  expect(silent.answers[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+});
+
 test("minBytes beyond what an answer may hold does not make it wait", async () => {
   const name = await topic();
   for (let batch = 0; batch < 3; batch += 1) await append(name, 0, 1, 20_000);

@@ -150,10 +150,10 @@ export class FetchPlanner {
     if (epoch > ours) return ErrorCode.UNKNOWN_LEADER_EPOCH;
     if (this.partitions.isFailed(logId)) return ErrorCode.KAFKA_STORAGE_ERROR;
     const offset = set.fetchOffset[row] as number;
-    if (
-      offset < this.partitions.logStartOffset(logId) ||
-      offset > this.partitions.logEndOffset(logId)
-    ) {
+    if (offset < this.partitions.logStartOffset(logId)) return ErrorCode.OFFSET_OUT_OF_RANGE;
+    // Beyond the end, a client that tells its last epoch is told where that epoch ends instead.
+    const tellsEpoch = (set.lastFetchedEpoch[row] as number) >= 0;
+    if (offset > this.partitions.logEndOffset(logId) && !tellsEpoch) {
       return ErrorCode.OFFSET_OUT_OF_RANGE;
     }
     return ErrorCode.NONE;
