@@ -103,6 +103,27 @@ export function inTopicUnit(found: FoundValue): string {
   return String(BigInt(found.value) * BigInt(found.scale));
 }
 
+/**
+ * Why a topic's settings cannot hold together, or null: a record that may be compacted only after
+ * the age at which it has to be would leave one of the two settings without effect (KIP-354).
+ */
+export function topicConfigConflict(
+  image: CatalogImage,
+  broker: BrokerConfig,
+  overrides: ReadonlyMap<string, string>,
+): string | null {
+  const names = ["min.compaction.lag.ms", "max.compaction.lag.ms"] as const;
+  // A topic with neither follows the brokers' settings, which it cannot be blamed for.
+  if (!names.some((name) => overrides.has(name))) return null;
+  const [least, most] = names.map((name) => {
+    const definition = topicConfigs.get(name) as TopicConfigDefinition;
+    const strongest = findTopicValues(image, broker, definition, overrides)[0];
+    return BigInt(strongest === undefined ? (definition.fallback ?? 0) : inTopicUnit(strongest));
+  }) as [bigint, bigint];
+  if (least <= most) return null;
+  return `min.compaction.lag.ms (${least}) is above max.compaction.lag.ms (${most})`;
+}
+
 /** What governs a topic on this broker now. Keep it by `image.revision`: it reads every table. */
 export function resolveTopicConfig(
   image: CatalogImage,

@@ -12,6 +12,7 @@ import { brokerConfigs } from "../configs/broker-configs.ts";
 import { type ConfigDefinition, ConfigType, listItems, refusal } from "../configs/definition.ts";
 import { groupConfigBoundsFault, groupConfigs } from "../configs/group-config.ts";
 import { unknownName } from "../configs/suggest.ts";
+import { topicConfigConflict } from "../configs/topic-config.ts";
 import { topicConfigs } from "../configs/topic-configs.ts";
 import {
   ALL_BROKERS,
@@ -136,7 +137,8 @@ function forEachResource<R extends Resource>(
         ? refused(ErrorCode.INVALID_REQUEST, "each resource may be named once")
         : (resourceFault(image, resource) ??
           checked(
-            resourceType as ConfigResourceType,
+            image,
+            resource,
             context,
             changesOf(resourceType as ConfigResourceType, resource),
           ));
@@ -156,11 +158,13 @@ function forEachResource<R extends Resource>(
 }
 
 function checked(
-  type: ConfigResourceType,
+  image: CatalogImage,
+  { resourceType, resourceName }: Resource,
   { config }: DecideContext,
   changes: Changes | ItemReply,
 ): Changes | ItemReply {
   if (!(changes instanceof Map)) return changes;
+  const type = resourceType as ConfigResourceType;
   for (const [name, value] of changes) {
     // A setting of an older version may always be removed.
     if (value === null) continue;
@@ -170,7 +174,14 @@ function checked(
       type === ConfigResource.GROUP ? groupConfigBoundsFault(config, name, value) : null;
     if (bounds !== null) return refused(ErrorCode.INVALID_CONFIG, refusal(name, value, bounds));
   }
-  return changes;
+  if (type !== ConfigResource.TOPIC) return changes;
+  const after = new Map(image.settingsOf(type, resourceName));
+  for (const [name, value] of changes) {
+    if (value === null) after.delete(name);
+    else after.set(name, value);
+  }
+  const conflict = topicConfigConflict(image, config, after);
+  return conflict === null ? changes : refused(ErrorCode.INVALID_CONFIG, conflict);
 }
 
 /** What is wrong with the resource itself. */

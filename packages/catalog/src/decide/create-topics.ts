@@ -9,6 +9,7 @@ import type {
   NewTopic,
 } from "../commands.ts";
 import { type BrokerConfig, resolveBrokerConfig } from "../configs/broker-config.ts";
+import { topicConfigConflict } from "../configs/topic-config.ts";
 import { type CatalogImage, ConfigResource } from "../image.ts";
 import { placeReplicas } from "../placement.ts";
 import type { MetadataRecord } from "../records.ts";
@@ -56,7 +57,7 @@ export function decideCreateTopics(
   }
   for (const topic of command.topics) {
     if (twice.has(topic.name)) continue;
-    const layout = layOut(image, topic, planned);
+    const layout = layOut(image, topic, planned, context);
     if ("errorCode" in layout) {
       reply.push(failed(topic.name, layout));
       continue;
@@ -86,8 +87,13 @@ export function decideCreateTopics(
 }
 
 /** Where the topic's partitions go, or why it cannot be created. */
-function layOut(image: CatalogImage, topic: NewTopic, planned: Planned): Layout | ItemReply {
-  const fault = nameFault(image, topic.name, planned) ?? configFault(topic);
+function layOut(
+  image: CatalogImage,
+  topic: NewTopic,
+  planned: Planned,
+  context: DecideContext,
+): Layout | ItemReply {
+  const fault = nameFault(image, topic.name, planned) ?? configFault(image, topic, context);
   if (fault !== null) return fault;
   return topic.assignments.length > 0
     ? assigned(image, topic, planned)
@@ -109,7 +115,11 @@ function nameFault(image: CatalogImage, name: string, planned: Planned): ItemRep
   return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, message);
 }
 
-function configFault(topic: NewTopic): ItemReply | null {
+function configFault(
+  image: CatalogImage,
+  topic: NewTopic,
+  { config }: DecideContext,
+): ItemReply | null {
   const twice = repeated(topic.configs.map((config) => config.name));
   for (const name of twice) {
     return refused(ErrorCode.INVALID_CONFIG, `${name} is set more than once`);
@@ -119,7 +129,9 @@ function configFault(topic: NewTopic): ItemReply | null {
     const message = settingFault(ConfigResource.TOPIC, name, value.trim());
     if (message !== null) return refused(ErrorCode.INVALID_CONFIG, message);
   }
-  return null;
+  const values = topic.configs.map(({ name, value }) => [name, (value ?? "").trim()] as const);
+  const conflict = topicConfigConflict(image, config, new Map(values));
+  return conflict === null ? null : refused(ErrorCode.INVALID_CONFIG, conflict);
 }
 
 function limitFault(image: CatalogImage, count: number, planned: Planned): ItemReply | null {
