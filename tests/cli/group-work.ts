@@ -36,6 +36,16 @@ export function groupWork(address: () => string): void {
     const shown = await data("group show readers");
     expect(shown).toMatchObject({ group: "readers", type: "classic", state: "Empty", lag: 4 });
     expect(shown.offsets.map((row: { lag: number }) => row.lag)).toEqual([4, 0]);
+    const emptyPlace = await cli("group reset readers --to= --yes");
+    expect([emptyPlace.status, emptyPlace.stderr]).toEqual([
+      2,
+      expect.stringContaining("--to has no place"),
+    ]);
+    const noPlace = await cli("group reset readers --to nowhere --yes");
+    expect([noPlace.status, noPlace.stderr]).toEqual([
+      2,
+      expect.stringContaining('--to "nowhere" is no place'),
+    ]);
     await well("group reset readers --by 3 --yes");
     await well("group reset readers -t grouped:0 --by=-1 --yes");
     const lag = await data("group lag readers");

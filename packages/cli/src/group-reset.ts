@@ -157,5 +157,8 @@ function targetOf(values: Values, nowMs: number): Target {
   if (by !== null) {
     return { kind: "shift", by: integerOf("--by", by, -1e15, 1e15) };
   }
-  return { kind: "place", place: placeOf(to ?? "", nowMs) };
+  // A script's empty variable must not become a reset to the start.
+  if (to === null || to === "")
+    throw usage("--to has no place", "earliest, latest, 42, -10 or @TIME");
+  return { kind: "place", place: placeOf(to, nowMs, "--to") };
 }

@@ -88,8 +88,8 @@ function splitRange(text: string): string[] {
   return [text];
 }
 
-/** One place. Throws Failure. */
-export function placeOf(text: string, nowMs: number): Place {
+/** One place, as `flag` gives it. Throws Failure. */
+export function placeOf(text: string, nowMs: number, flag = "--offset"): Place {
   if (
     text === "" ||
     text === "earliest" ||
@@ -100,16 +100,16 @@ export function placeOf(text: string, nowMs: number): Place {
     return { kind: "earliest" };
   }
   if (text === "latest" || text === "end" || text === "newest") return { kind: "latest" };
-  if (text.startsWith("@")) return { kind: "time", timestamp: momentOf("--offset", text, nowMs) };
+  if (text.startsWith("@")) return { kind: "time", timestamp: momentOf(flag, text, nowMs) };
   if (/^\d+$/.test(text)) {
-    return { kind: "offset", offset: integerOf("--offset", text, 0, Number.MAX_SAFE_INTEGER) };
+    return { kind: "offset", offset: integerOf(flag, text, 0, Number.MAX_SAFE_INTEGER) };
   }
   if (/^-\d+$/.test(text)) {
-    return { kind: "before-end", count: integerOf("--offset", text.slice(1), 0, 1e15) };
+    return { kind: "before-end", count: integerOf(flag, text.slice(1), 0, 1e15) };
   }
   throw usage(
-    `--offset ${JSON.stringify(text)} is no place`,
-    "earliest, latest, 42, -10, @TIME, or two of them with a colon",
+    `${flag} ${JSON.stringify(text)} is no place`,
+    `earliest, latest, 42, -10, @TIME${flag === "--offset" ? ", or two of them with a colon" : ""}`,
   );
 }
 
