@@ -1,6 +1,7 @@
 //! [`Vfs`](crate::vfs::Vfs) over Linux system calls.
 
 mod cache;
+mod zeros;
 
 use std::ffi::CString;
 use std::fs;
@@ -21,15 +22,6 @@ pub struct OsVfs;
 struct OsFile {
     fd: OwnedFd,
 }
-
-/// At once in a direct write. Shorter ones leave the disk idle between them.
-const ZEROS_BYTES: usize = 256 << 10;
-
-/// Where direct writes may begin: on pages, which no block is larger than.
-#[repr(align(4096))]
-struct Zeros([u8; ZEROS_BYTES]);
-
-static ZEROS: Zeros = Zeros([0; ZEROS_BYTES]);
 
 fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
@@ -226,20 +218,6 @@ impl OsFile {
     fn raw(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
-
-    /// The same file past the page cache, for writes of whole pages; None: cannot be had.
-    fn open_direct(&self, offset: u64, length: u64) -> Option<OwnedFd> {
-        if !(offset.is_multiple_of(PAGE) && length.is_multiple_of(PAGE)) {
-            return None;
-        }
-        // By descriptor: the file may have another name by now, or none.
-        let path = CString::new(format!("/proc/self/fd/{}", self.raw())).ok()?;
-        let flags = libc::O_WRONLY | libc::O_DIRECT | libc::O_CLOEXEC;
-        // SAFETY: `path` is a NUL-terminated string that outlives the call.
-        let fd = unsafe { libc::open(path.as_ptr(), flags) };
-        // SAFETY: `fd` was just opened and nobody else owns it.
-        (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
-    }
 }
 
 impl VfsFile for OsFile {
@@ -348,31 +326,7 @@ impl VfsFile for OsFile {
     }
 
     fn write_zeros(&self, offset: u64, length: u64) -> io::Result<()> {
-        let mut direct = self.open_direct(offset, length);
-        if direct.is_some() {
-            // Where they make the file longer, direct writes keep everybody else off it.
-            self.allocate(offset, length)?;
-        }
-        let end = offset + length;
-        let mut position = offset;
-        while position < end {
-            let zeros = &ZEROS.0[..(end - position).min(ZEROS.0.len() as u64) as usize];
-            let fd = direct.as_ref().map_or(self.raw(), AsRawFd::as_raw_fd);
-            // SAFETY: `zeros` is readable for its length.
-            let written =
-                unsafe { libc::pwrite(fd, zeros.as_ptr().cast(), zeros.len(), signed(position)?) };
-            match check_size(written) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => position += written as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A device that wants a coarser alignment.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput && direct.is_some() => {
-                    direct = None;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        zeros::write(self, offset, length)
     }
 
     fn len(&self) -> io::Result<u64> {
