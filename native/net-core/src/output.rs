@@ -142,6 +142,15 @@ impl Output {
         }
     }
 
+    /// Instead of `send_inline`, with the same result.
+    pub(crate) fn leave_to_reactor(&mut self) -> (u64, bool) {
+        if self.writing || self.ready.is_empty() || self.socket.is_none() {
+            return (0, false);
+        }
+        self.writing = true;
+        (0, true)
+    }
+
     /// Whether nothing in order is left to send, here or in the reactor's hands.
     pub(crate) fn is_sent(&self) -> bool {
         self.ready.is_empty() && !self.writing

@@ -12,6 +12,10 @@ use crate::slots::{Slot, signal};
 /// Doubles above this are not exact.
 const POSITION_MAX: f64 = 9_007_199_254_740_991.0;
 
+/// Connections that one plan sends to here, at some microseconds each. The reactor sends for the
+/// others, so that a plan with answers for thousands does not keep its thread for long.
+const INLINE_SENDS: usize = 128;
+
 /// A plan being carried out.
 pub(crate) struct Plan<'a> {
     pub(crate) shared: &'a Shared,
@@ -253,14 +257,18 @@ impl Plan<'_> {
 
     /// One send per connection, here where it is cheap and by the reactor otherwise.
     fn send_touched(&mut self) {
-        for index in self.touched.drain(..) {
+        for (count, index) in self.touched.drain(..).enumerate() {
             let slot = &self.shared.slots[index as usize];
             let mut output = slot.lock();
             if !std::mem::take(&mut output.touched) {
                 // The connection ended meanwhile.
                 continue;
             }
-            let (sent, more) = output.send_inline();
+            let (sent, more) = if count < INLINE_SENDS {
+                output.send_inline()
+            } else {
+                output.leave_to_reactor()
+            };
             slot.output_bytes.fetch_sub(sent, Ordering::SeqCst);
             drop(output);
             self.shared

@@ -3,8 +3,17 @@
  * Bounds that an operator sets are broker configs instead.
  */
 
-/** Rows a drain moves at most; more stay in the ring for the next round of the same tick. */
-export const EVENTS_PER_DRAIN = 4096;
+/** Rows a drain moves at most; more stay in the ring for the next drain. */
+export const EVENTS_PER_DRAIN = 1024;
+
+/**
+ * How long the broker keeps the loop before everybody else who wants it has a turn: timers, the
+ * admin listener, what a promise goes on with. What is left over is taken in the next turn.
+ */
+export const TURN_MS = 4;
+
+/** Frames taken between two looks at the clock: a fraction of a millisecond. */
+export const FRAMES_PER_LOOK = 16;
 
 /** Batches judged or appended by one native call; a tick with more makes several calls. */
 export const BATCHES_PER_CALL = 1024;

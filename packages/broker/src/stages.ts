@@ -23,7 +23,7 @@ import { Waiters } from "./produce/waiters.ts";
 import { Tick } from "./tick.ts";
 import type { TransactionCoordinator } from "./transactions/transaction-coordinator.ts";
 import { TransactionGate } from "./transactions/transaction-gate.ts";
-import type { MetadataLogEvents } from "./tick.ts";
+import type { MetadataLogEvents } from "./tick-parts.ts";
 
 export interface StageParts {
   readonly io: Io;

@@ -1,53 +1,24 @@
 import type { LogId } from "@mantou/base";
-import type { Io } from "@mantou/io";
 import { EVENT_WORDS, Event, EventKind, StoreCode, Table } from "@mantou/io";
-import type { Ambient } from "./ambient.ts";
-import type { Connections } from "./connections.ts";
-import type { Coordinators } from "./coordinators/coordinators.ts";
-import type { Dispatch, Frame } from "./dispatch.ts";
-import type { LogFailures } from "./drivers/log-failures.ts";
-import type { FetchStage } from "./handlers/fetch.ts";
-import type { ProduceStage } from "./handlers/produce.ts";
-import { EVENTS_PER_DRAIN } from "./limits.ts";
-import type { RequestMetrics } from "./metrics/request-metrics.ts";
-import type { PlanWriter } from "./plan-writer.ts";
-import type { PartitionTable } from "@mantou/replication";
+import type { Frame } from "./dispatch.ts";
+import { EVENTS_PER_DRAIN, FRAMES_PER_LOOK } from "./limits.ts";
+import type { TickParts } from "./tick-parts.ts";
+import { Turns } from "./turns.ts";
 
 /** Deadlines are checked this often while a produce request waits. */
 const PRODUCE_SWEEP_MS = 100;
 
-/** The log that is not a partition: its events go to the controller. */
-export interface MetadataLogEvents {
-  readonly logId: LogId;
-  readonly durable: (endOffset: number) => void;
-  readonly failed: (code: number) => void;
-}
-
-export interface TickParts {
-  readonly io: Io;
-  readonly ambient: Ambient;
-  readonly connections: Connections;
-  readonly dispatch: Dispatch;
-  readonly produce: ProduceStage;
-  readonly fetch: FetchStage;
-  readonly coordinators: Coordinators;
-  readonly partitions: PartitionTable;
-  readonly failures: LogFailures;
-  readonly plan: PlanWriter;
-  readonly metrics: RequestMetrics | null;
-  /** Leader epochs of these logs have changed and want to be written down. */
-  readonly epochsMoved: (logIds: readonly LogId[]) => void;
-  readonly metadata: MetadataLogEvents;
-  /** The earliest parked fetch, in monotonic milliseconds. */
-  readonly nextFetchDeadlineMs: () => number;
-}
-
 /**
- * The broker's one loop. A bell starts a tick; a tick drains every event, lets the stages finish
- * what they collected, and hands over one plan. Nothing in it waits.
+ * The broker's one loop. A bell starts a tick; a tick drains events, lets the stages finish what
+ * they collected, and hands over one plan. Nothing in it waits, and none takes longer than a turn:
+ * what is left then has the next one, after timers and everybody else who wants the loop.
  */
 export class Tick {
   private readonly events = new Table(EVENT_WORDS, EVENTS_PER_DRAIN);
+  /** Rows of `events`, and the first one that was not taken yet: a turn may end between them. */
+  private rows = 0;
+  private nextRow = 0;
+  private readonly turns: Turns;
   private cancelTimer: (() => void) | null = null;
   private timerDueMs = Infinity;
   private flushScheduled = false;
@@ -58,13 +29,17 @@ export class Tick {
   /** Requests that come now are not taken: their connections are about to be closed. */
   private draining = false;
 
-  constructor(private readonly parts: TickParts) {}
+  constructor(private readonly parts: TickParts) {
+    const { ambient, io } = parts;
+    const take = (nowMs: number, lateMs: number): boolean => this.run(nowMs, lateMs);
+    this.turns = new Turns({ io, clock: ambient.clock, take });
+  }
 
   /** Takes the bell of the engine. */
   start(): void {
-    this.parts.io.onEvents(() => this.run());
+    this.parts.io.onEvents(() => this.turns.bell());
     // Whatever happened before the bell had an owner is in the ring already.
-    this.run();
+    this.turns.bell();
   }
 
   /** The broker is ready: takes the frames that came early, and every later one at once. */
@@ -99,6 +74,7 @@ export class Tick {
   stop(): void {
     this.guard(() => this.finish());
     this.stopped = true;
+    this.turns.stop();
     this.cancelTimer?.();
     this.cancelTimer = null;
   }
@@ -118,17 +94,37 @@ export class Tick {
     return produce.waiting === 0 && coordinators.writing === 0 && dispatch.waiting === 0;
   }
 
-  private run(): void {
+  /** One tick. Returns whether it ended because it was late. */
+  private run(nowMs: number, lateMs: number): boolean {
+    let isOver = false;
     this.guard(() => {
-      this.parts.metrics?.began(this.parts.ambient.clock.monotonicMs());
-      let rows: number;
-      do {
-        rows = this.parts.io.drain(this.events);
-        for (let row = 0; row < rows; row += 1) this.take(row);
-        this.parts.produce.flush();
-      } while (rows === this.events.capacity);
+      this.parts.metrics?.began(nowMs);
+      isOver = this.takeUntil(lateMs);
       this.finish();
     });
+    return isOver;
+  }
+
+  /** Takes events until there are no more, or until it is that late. Returns whether it is. */
+  private takeUntil(lateMs: number): boolean {
+    const { clock } = this.parts.ambient;
+    let isOver = false;
+    // What the last turn left over, first; the bell that rang meanwhile was not heeded.
+    for (let isLast = false; !isOver && !isLast; this.parts.produce.flush()) {
+      if (this.nextRow === this.rows) {
+        this.rows = this.parts.io.drain(this.events);
+        this.nextRow = 0;
+        isLast = this.rows < this.events.capacity;
+      }
+      while (this.nextRow < this.rows && !isOver) {
+        const row = this.nextRow++;
+        this.take(row);
+        // Other events than frames may settle any number of requests.
+        const isLong = this.events.word(row, Event.kind) !== EventKind.FRAME;
+        if (isLong || this.nextRow % FRAMES_PER_LOOK === 0) isOver = clock.monotonicMs() > lateMs;
+      }
+    }
+    return isOver;
   }
 
   /** What fails here is about our own state: nothing that follows could be trusted. */
@@ -155,6 +151,7 @@ export class Tick {
     }
     this.parts.plan.flush();
     const nowMs = this.parts.ambient.clock.monotonicMs();
+    this.turns.ended(nowMs);
     this.parts.metrics?.ended(nowMs);
     this.armTimer(nowMs);
     if (this.whenIdle !== null && this.isIdle) {

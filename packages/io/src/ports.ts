@@ -52,6 +52,8 @@ export interface Io {
    * Completions of promise-returning calls are settled here too.
    */
   drain(events: Table): number;
+  /** Calls once whatever else waits for the thread by then has had its turn. */
+  soon(call: () => void): void;
   /** Stops everything: connections, then logs (see `LogStore.close`). */
   close(): Promise<void>;
 }

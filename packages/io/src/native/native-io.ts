@@ -74,6 +74,10 @@ class NativeIo implements Io {
     return result - HAS_COMPLETIONS;
   }
 
+  soon(call: () => void): void {
+    setImmediate(call);
+  }
+
   close(): Promise<void> {
     if (this.closing === null) {
       // Nobody reads events any more, but the calls below are settled by them.

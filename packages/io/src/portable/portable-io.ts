@@ -39,6 +39,7 @@ class OpenPortableIo implements PortableIo {
   constructor(
     readonly arena: Arena,
     private readonly sockets: PortableNetwork,
+    private readonly scheduler: Scheduler,
     readonly logs: LogStore,
     readonly disk: MemoryDisk,
     readonly pins: PinTable,
@@ -55,6 +56,10 @@ class OpenPortableIo implements PortableIo {
 
   drain(events: Table): number {
     return this.events.drain(events);
+  }
+
+  soon(call: () => void): void {
+    this.scheduler.soon(call);
   }
 
   close(): Promise<void> {
@@ -80,5 +85,5 @@ export function openPortableIo(options: PortableIoOptions = {}): PortableIo {
   const diskScheduler = options.diskScheduler ?? scheduler;
   const codecs = options.codecs ?? {};
   const logs = new PortableLogStore(arena, events, pins, disk, diskScheduler, codecs);
-  return new OpenPortableIo(arena, network, logs, disk, pins, events);
+  return new OpenPortableIo(arena, network, scheduler, logs, disk, pins, events);
 }
