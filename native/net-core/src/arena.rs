@@ -6,11 +6,15 @@
 //! its *reader*, counted apart.
 //!
 //! Three zones, lowest address first, make sure that a full arena always empties again:
-//! *general* for everybody; *own*, which only [`Arena::allocate`] may use once general is full, so
-//! that the broker can always finish what it has begun; and the *reserve*, half of the arena, which
-//! only the first connection in the queue of waiting ones may use. A frame gets its whole space at
-//! once, then completes or times out and is released, without needing more: so the reserve runs
-//! empty sooner or later, and the largest frame that is allowed (it fits the reserve) gets its turn.
+//! *general*, a quarter of the arena, for everybody; *own*, another quarter, which only
+//! [`Arena::allocate`] may use once general is full, so that the broker can always finish what it has
+//! begun; and the *reserve*, half of the arena, which only the first connection in the queue of
+//! waiting ones may use. A frame gets its whole space at once, then completes or times out and is
+//! released, without needing more: so the reserve runs empty sooner or later, and the largest frame
+//! that is allowed (it fits the reserve) gets its turn.
+//!
+//! The mapping is larger than what is meant to be resident: the reserve is as large as the largest
+//! frame, but unless a frame needs more, no more than a [`RESERVE_SHARE`]th of it is in use.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -21,19 +25,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::units::Units;
 
+mod trim;
+
+#[cfg(test)]
+mod tests;
+
 /// Granularity of runs, in bytes.
 pub const UNIT_BYTES: usize = 16 * 1024;
 
 /// Size of the mapping unless told otherwise.
-pub const DEFAULT_BYTES: usize = 256 << 20;
+pub const DEFAULT_BYTES: usize = 208 << 20;
+
+/// What of the reserve several frames may use together: one part of so many.
+const RESERVE_SHARE: usize = 8;
 
 /// Smallest step in which an arena can be sized.
 pub const STEP_BYTES: usize = 64 * UNIT_BYTES;
-
-/// Bytes at the bottom that stay resident when the arena is trimmed.
-const TRIM_KEEPS_BYTES: usize = 16 << 20;
-/// Bytes given back to the system with one call, so that nobody waits long for the bitmap.
-const TRIM_STEP_UNITS: usize = (4 << 20) / UNIT_BYTES;
 
 /// A run's state: references in the low half (31 bits and the reader's), charged bytes above.
 const READER: u64 = 1 << 31;
@@ -110,7 +117,7 @@ impl Arena {
         }
         let base = NonNull::new(address.cast::<u8>()).ok_or_else(std::io::Error::last_os_error)?;
         let count = bytes / UNIT_BYTES;
-        let (own, reserve) = (count / 2 - count / 16, count / 2);
+        let (own, reserve) = (count / 4, count / 2);
         Ok(Arc::new(Arena {
             base,
             bytes,
@@ -157,10 +164,7 @@ impl Arena {
     pub fn allocate(&self, length: usize) -> Option<u32> {
         let count = length.div_ceil(UNIT_BYTES).max(1);
         let mut inner = self.lock();
-        let first = match inner.units.take(&self.general, count) {
-            Some(first) => first,
-            None => inner.units.take(&self.own, count)?,
-        };
+        let first = inner.units.take(&(0..self.own.end), count)?;
         Some(self.begin(&mut inner, first, count, 0, 1))
     }
 
@@ -211,47 +215,6 @@ impl Arena {
         }
     }
 
-    /// Gives pages of free units back to the system: those above the lowest 16 MiB that nobody
-    /// used since the call before. Returns the bytes; call it every few seconds.
-    pub fn trim(&self) -> usize {
-        let mut inner = self.lock();
-        let keep = (TRIM_KEEPS_BYTES / UNIT_BYTES).max(inner.recent_end);
-        let end = inner.touched_end;
-        inner.recent_end = 0;
-        inner.touched_end = end.min(keep);
-        let mut at = keep;
-        let mut trimmed = 0;
-        while let Some(first) = inner.units.next_free(at, end) {
-            let last = inner.units.next_used(first, end).unwrap_or(end);
-            let count = (last - first).min(TRIM_STEP_UNITS);
-            // Taken while the pages go, so that nobody writes to them in between.
-            assert_eq!(
-                inner.units.take(&(first..first + count), count),
-                Some(first)
-            );
-            drop(inner);
-            // SAFETY: the units lie in the mapping and nobody else holds them.
-            unsafe {
-                let address = self.base.as_ptr().add(first * UNIT_BYTES).cast::<c_void>();
-                libc::madvise(address, count * UNIT_BYTES, libc::MADV_DONTNEED);
-            }
-            inner = self.lock();
-            inner.units.give_back(first, count);
-            trimmed += count * UNIT_BYTES;
-            at = first + count;
-        }
-        drop(inner);
-        if trimmed != 0 {
-            self.notify();
-        }
-        trimmed
-    }
-
-    /// Whether [`Arena::trim`] may find something.
-    pub(crate) fn may_trim(&self) -> bool {
-        self.lock().touched_end > TRIM_KEEPS_BYTES / UNIT_BYTES
-    }
-
     /// Who is told about credits and freed memory. One at a time; `None` takes it back.
     pub(crate) fn observe(&self, observer: Option<Arc<dyn ArenaObserver>>) {
         *self
@@ -283,13 +246,23 @@ impl Arena {
         let first = match inner.units.take(&self.general, count) {
             Some(first) => first,
             None if inner.waiting.front() == Some(&owner) => {
-                inner.units.take(&self.reserve, count)?
+                self.take_reserve(&mut inner, count)?
             }
             None => return None,
         };
         let run = self.begin_run(&mut inner, first, count, owner);
         self.leave(inner, owner);
         Some(run)
+    }
+
+    /// From the begin of the reserve, or from all of it when nobody else is there: then there is room
+    /// for the largest frame.
+    fn take_reserve(&self, inner: &mut Inner, count: usize) -> Option<usize> {
+        let Range { start, end } = self.reserve;
+        let is_empty = inner.units.next_used(start, end).is_none();
+        let share = start..start + self.reserve.len() / RESERVE_SHARE;
+        let zone = if is_empty { &self.reserve } else { &share };
+        inner.units.take(zone, count)
     }
 
     /// Takes `owner` out of the queue.
@@ -360,7 +333,9 @@ impl Arena {
 
     fn leave(&self, mut inner: MutexGuard<'_, Inner>, owner: u64) {
         let was_first = inner.waiting.front() == Some(&owner);
-        if let Some(at) = inner.waiting.iter().position(|waiting| *waiting == owner) {
+        if was_first {
+            inner.waiting.pop_front();
+        } else if let Some(at) = inner.waiting.iter().position(|waiting| *waiting == owner) {
             inner.waiting.remove(at);
         }
         self.has_waiting

@@ -3,6 +3,7 @@
 
 mod accept;
 mod connect;
+mod memory;
 mod stopping;
 mod timeouts;
 mod traffic;
@@ -46,8 +47,7 @@ pub(crate) struct Reactor {
     ring_full: bool,
     /// Seats of closed connections, free once their CLOSED is in the ring.
     left: Vec<Seat>,
-    /// Connections that wait for arena memory, in order.
-    waiting: VecDeque<u64>,
+    waiting: memory::Waiting,
     /// When to look at a connection again.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
     scanned_at: u64,
@@ -87,7 +87,7 @@ impl Reactor {
             events: Vec::new(),
             ring_full: false,
             left: Vec::new(),
-            waiting: VecDeque::new(),
+            waiting: memory::Waiting::default(),
             timers: BinaryHeap::new(),
             scanned_at: 0,
             trimmed_at: 0,

@@ -249,7 +249,7 @@ fn reserve_comes_free(first_bytes: usize, second_bytes: usize) {
     let mut net = Net::with(options(), 1 << 20, 1024, 600_000);
     let (mut filler, ..) = net.opened();
     let (client, ..) = net.opened();
-    send(&mut filler, &request(0, 0, 448 * 1024 - 12));
+    send(&mut filler, &request(0, 0, 256 * 1024 - 12));
     let kept = net.frame();
     let mut writer = client.try_clone().unwrap();
     let sender = std::thread::spawn(move || {

@@ -137,7 +137,7 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
   define(
     "mantou.arena.bytes",
     ConfigType.LONG,
-    "268435456",
+    "218103808",
     arenaSize,
     "Memory in which requests arrive; a request may take half of it. Connections wait while it is full.",
   ),
