@@ -17,8 +17,8 @@ const LOOK_MS = 100;
  * tells neither, so a timer looks at the clock, and an object that nobody holds tells of its end.
  */
 export class ProcessWatch {
-  private readonly lateness = new LatencyHistogram();
-  private readonly stretches = new LatencyHistogram();
+  private readonly lateness = new LatencyHistogram("fine");
+  private readonly stretches = new LatencyHistogram("fine");
   private collections = 0;
   private latestMs = 0;
   private dueMs = 0;

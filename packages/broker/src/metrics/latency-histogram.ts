@@ -11,7 +11,8 @@ export interface HistogramView {
 const LINEAR = 8;
 const LINEAR_BITS = 3;
 /** Buckets for each power of two above. */
-const STEPS = 4;
+const STEPS = 8;
+const STEP_BITS = 3;
 /** 134 seconds: what takes longer counts as that. */
 const MICROS_MAX = 2 ** 27 - 1;
 const BUCKETS = LINEAR + (27 - LINEAR_BITS) * STEPS;
@@ -19,27 +20,48 @@ const BUCKETS = LINEAR + (27 - LINEAR_BITS) * STEPS;
 const bucketOf = (micros: number): number => {
   if (micros < LINEAR) return micros;
   const power = 31 - Math.clz32(micros);
-  return LINEAR + (power - LINEAR_BITS) * STEPS + ((micros >>> (power - 2)) & (STEPS - 1));
+  return LINEAR + (power - LINEAR_BITS) * STEPS + ((micros >>> (power - STEP_BITS)) & (STEPS - 1));
 };
 
 /** Shown are two bounds for each power of two between these, which is what a scrape can afford. */
 const SHOWN_FROM_BITS = 5;
 const SHOWN_TO_BITS = 25;
-const SHOWN_MICROS: readonly number[] = Array.from(
-  { length: (SHOWN_TO_BITS - SHOWN_FROM_BITS) * 2 + 1 },
-  (_, index) => 2 ** (SHOWN_FROM_BITS + (index >> 1)) * (index % 2 === 0 ? 1 : 1.5),
-);
-const SHOWN_SECONDS = SHOWN_MICROS.map((micros) => micros / 1e6);
-/** The first bucket at or above each shown bound. */
-const SHOWN_BUCKETS = SHOWN_MICROS.map(bucketOf);
+/** All there are, where pauses of a loop begin to matter: from 4 to 66 milliseconds. */
+const FINE_FROM_BITS = 12;
+const FINE_TO_BITS = 16;
+
+interface Shown {
+  readonly seconds: readonly number[];
+  /** The first bucket at or above each bound. */
+  readonly buckets: readonly number[];
+}
+
+function shownBounds(stepsOf: (bits: number) => number): Shown {
+  const micros: number[] = [];
+  for (let bits = SHOWN_FROM_BITS; bits < SHOWN_TO_BITS; bits += 1) {
+    const steps = stepsOf(bits);
+    for (let step = 0; step < steps; step += 1) micros.push(2 ** bits * (1 + step / steps));
+  }
+  micros.push(2 ** SHOWN_TO_BITS);
+  return { seconds: micros.map((bound) => bound / 1e6), buckets: micros.map(bucketOf) };
+}
+
+const COARSE = shownBounds(() => 2);
+const FINE = shownBounds((bits) => (bits >= FINE_FROM_BITS && bits < FINE_TO_BITS ? STEPS : 2));
 
 /**
- * Durations in log-linear buckets: an eighth of a value is the most that a bucket can be off.
+ * Durations in log-linear buckets: an eighth of a value is the most that a bucket is wide.
  * To observe one is a few instructions and a store; nothing is allocated.
  */
 export class LatencyHistogram {
   private readonly buckets = new Float64Array(BUCKETS);
+  private readonly shown: Shown;
   private sumMs = 0;
+
+  /** @param detail `fine` tells pauses of some milliseconds more exactly, with 24 bounds more. */
+  constructor(detail: "coarse" | "fine" = "coarse") {
+    this.shown = detail === "fine" ? FINE : COARSE;
+  }
 
   observeMs(durationMs: number): void {
     const micros = durationMs * 1000;
@@ -56,12 +78,12 @@ export class LatencyHistogram {
   view(): HistogramView {
     const counts: number[] = [];
     let from = 0;
-    for (const to of [...SHOWN_BUCKETS, BUCKETS]) {
+    for (const to of [...this.shown.buckets, BUCKETS]) {
       let count = 0;
       for (let bucket = from; bucket < to; bucket += 1) count += this.buckets[bucket] as number;
       counts.push(count);
       from = to;
     }
-    return { bounds: SHOWN_SECONDS, counts, sum: this.sumMs / 1000 };
+    return { bounds: this.shown.seconds, counts, sum: this.sumMs / 1000 };
   }
 }

@@ -30,7 +30,7 @@ interface Entry extends ApiFigures {
 export class RequestMetrics {
   /** Requests by API key. */
   readonly taken = new Float64Array(API_KEYS);
-  readonly ticks = new LatencyHistogram();
+  readonly ticks = new LatencyHistogram("fine");
   /** When the tick that runs began, in monotonic milliseconds. */
   nowMs = 0;
   private readonly entries: (Entry | undefined)[] = [];
