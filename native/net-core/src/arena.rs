@@ -6,9 +6,9 @@
 //! its *reader*, counted apart.
 //!
 //! Three zones, lowest address first, make sure that a full arena always empties again:
-//! *general*, a quarter of the arena, for everybody; *own*, another quarter, which only
+//! *general*, five sixteenths of the arena, for everybody; *own*, another sixteenth, which only
 //! [`Arena::allocate`] may use once general is full, so that the broker can always finish what it has
-//! begun; and the *reserve*, half of the arena, which only the first connection in the queue of
+//! begun; and the *reserve*, the other five eighths, which only the first connection in the queue of
 //! waiting ones may use. A frame gets its whole space at once, then completes or times out and is
 //! released, without needing more: so the reserve runs empty sooner or later, and the largest frame
 //! that is allowed (it fits the reserve) gets its turn.
@@ -34,7 +34,7 @@ mod tests;
 pub const UNIT_BYTES: usize = 16 * 1024;
 
 /// Size of the mapping unless told otherwise.
-pub const DEFAULT_BYTES: usize = 208 << 20;
+pub const DEFAULT_BYTES: usize = 168 << 20;
 
 /// What of the reserve several frames may use together: one part of so many.
 const RESERVE_SHARE: usize = 8;
@@ -117,7 +117,7 @@ impl Arena {
         }
         let base = NonNull::new(address.cast::<u8>()).ok_or_else(std::io::Error::last_os_error)?;
         let count = bytes / UNIT_BYTES;
-        let (own, reserve) = (count / 4, count / 2);
+        let (own, reserve) = (count / 16 * 5, count / 8 * 3);
         Ok(Arc::new(Arena {
             base,
             bytes,

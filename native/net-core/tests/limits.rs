@@ -246,10 +246,10 @@ fn a_full_arena_makes_connections_wait_and_nothing_else() {
 /// One connection fills what is there for everybody; a frame of another one gets into the reserve.
 /// Its space must come free with its release, although the next frame has arrived and waits.
 fn reserve_comes_free(first_bytes: usize, second_bytes: usize) {
-    let mut net = Net::with(options(), 1 << 20, 1024, 600_000);
+    let mut net = Net::with(options(), 1 << 20, 1024, 700_000);
     let (mut filler, ..) = net.opened();
     let (client, ..) = net.opened();
-    send(&mut filler, &request(0, 0, 256 * 1024 - 12));
+    send(&mut filler, &request(0, 0, 320 * 1024 - 12));
     let kept = net.frame();
     let mut writer = client.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
@@ -271,7 +271,7 @@ fn reserve_comes_free(first_bytes: usize, second_bytes: usize) {
 fn nothing_that_waits_stays_in_the_reserve() {
     reserve_comes_free(390_000, 390_000);
     // The largest frame there may be needs the whole reserve.
-    reserve_comes_free(100, 512 * 1024 - 12);
+    reserve_comes_free(100, 640 * 1024 - 12);
 }
 
 #[test]

@@ -14,7 +14,7 @@ export interface IoOptions {
 }
 
 /** Address space, not memory: pages are touched only while frames are in flight. */
-export const ARENA_BYTES = 208 * 1024 * 1024;
+export const ARENA_BYTES = 168 * 1024 * 1024;
 
 /** Kafka's defaults where Kafka has one (`connections.max.idle.ms`). */
 export const DEFAULT_NETWORK_OPTIONS: NetworkOptions = {

@@ -9,7 +9,8 @@ fn wait_for(arena: &Arena, owner: u64, bytes: usize) -> Option<Run> {
 #[test]
 fn small_frames_share_a_part_of_the_reserve() {
     let arena = Arena::map(8 * STEP_BYTES).unwrap();
-    let general = arena.take_run(2 * STEP_BYTES, 1).unwrap();
+    let general_bytes = 8 * STEP_BYTES / 16 * 5;
+    let general = arena.take_run(general_bytes, 1).unwrap();
     assert!(arena.take_run(1, 2).is_none());
     // The first that waits gets something, one after the other, up to the share of all of them.
     let mut runs = Vec::new();
@@ -18,8 +19,8 @@ fn small_frames_share_a_part_of_the_reserve() {
         runs.push(run);
         owner += 1;
     }
-    let share = 4 * STEP_BYTES / RESERVE_SHARE;
-    assert_eq!(arena.used(), 2 * STEP_BYTES + share);
+    let share = 5 * STEP_BYTES / RESERVE_SHARE;
+    assert_eq!(arena.used(), general_bytes + share);
     // A frame as large as the reserve has its turn once they are gone, whoever else waits.
     arena.stop_waiting(owner);
     assert!(wait_for(&arena, 1000, arena.largest_run()).is_none());

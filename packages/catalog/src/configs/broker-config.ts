@@ -116,10 +116,10 @@ export function parseBrokerConfig(
   for (const { name } of config.advertisedListeners) {
     if (!names.has(name)) faults.push(`advertised.listeners: ${name} is not one of listeners`);
   }
-  if (config.arenaBytes / 2 - FRAME_PREFIX_BYTES < config.socketRequestMaxBytes) {
+  if ((config.arenaBytes / 8) * 5 - FRAME_PREFIX_BYTES < config.socketRequestMaxBytes) {
     const most = config.socketRequestMaxBytes;
     faults.push(
-      `mantou.arena.bytes: half of it must hold one request, socket.request.max.bytes is ${most}`,
+      `mantou.arena.bytes: five eighths of it must hold one request, socket.request.max.bytes is ${most}`,
     );
   }
   faults.push(...groupFaults(config));

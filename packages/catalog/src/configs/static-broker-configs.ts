@@ -137,9 +137,9 @@ export const staticBrokerConfigs: readonly ConfigDefinition[] = [
   define(
     "mantou.arena.bytes",
     ConfigType.LONG,
-    "218103808",
+    "176160768",
     arenaSize,
-    "Memory in which requests arrive; a request may take half of it. Connections wait while it is full.",
+    "Memory in which requests arrive; a request may take five eighths of it. Connections wait while it is full.",
   ),
   define(
     "mantou.connection.quota.bytes",

@@ -92,13 +92,13 @@ describe("parseBrokerConfig", () => {
   });
 
   test("a request must fit into the arena", () => {
-    // The engine keeps half of the arena free for one request, the largest that is allowed.
+    // The engine keeps five eighths of the arena free for one request, the largest that is allowed.
     const mebibytes = (count: number): string => String(count * 1024 * 1024);
     const errorsWith = (arena: string, request: string): readonly string[] =>
       errorsOf({ "mantou.arena.bytes": arena, "socket.request.max.bytes": request });
     expect(errorsWith(mebibytes(128), mebibytes(100))[0]).toContain("must hold one request");
-    expect(errorsWith(mebibytes(128), mebibytes(64))[0]).toContain("must hold one request");
-    expect(errorsWith(mebibytes(128), mebibytes(63))).toEqual([]);
+    expect(errorsWith(mebibytes(128), mebibytes(80))[0]).toContain("must hold one request");
+    expect(errorsWith(mebibytes(128), mebibytes(79))).toEqual([]);
   });
 
   test("an arena has whole mebibytes, and less than four gibibytes", () => {
