@@ -3,10 +3,12 @@
 mod batch;
 mod fetch;
 mod forget;
+mod group_wire;
 mod lane;
 mod options;
 mod poll;
 mod produce;
+mod rebalance;
 mod report;
 mod stamp;
 mod stop;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["forget", folder] => return told(folder, forget::run(Path::new(folder))),
         ["warm", bytes] => return told("warm", warm(bytes)),
+        ["rebalance", rest @ ..] => return ended("rebalance", rebalance::run(rest)),
         _ => {}
     }
     let options = match Options::parse(words) {
@@ -54,6 +57,17 @@ fn warm(bytes: &str) -> std::io::Result<u64> {
     let count: usize = bytes.parse().map_err(std::io::Error::other)?;
     warm::run(count)?;
     Ok(count as u64)
+}
+
+/// The status of a command that has printed what it found.
+fn ended(what: &str, result: std::io::Result<()>) -> ExitCode {
+    result.map_or_else(
+        |error| {
+            eprintln!("loadgen: {what}: {error}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }
 
 /// Prints how many bytes a command went over, or why it failed.

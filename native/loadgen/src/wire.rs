@@ -10,12 +10,12 @@ const CLIENT_ID: &str = "loadgen";
 /// Where the correlation id stands in a frame with its size prefix.
 pub const CORRELATION_AT: usize = 8;
 
-fn put_string(to: &mut Vec<u8>, text: &str) {
+pub fn put_string(to: &mut Vec<u8>, text: &str) {
     to.extend((text.len() as i16).to_be_bytes());
     to.extend(text.as_bytes());
 }
 
-fn begin(api: i16, version: i16) -> Vec<u8> {
+pub fn begin(api: i16, version: i16) -> Vec<u8> {
     let mut frame = vec![0; 4];
     frame.extend(api.to_be_bytes());
     frame.extend(version.to_be_bytes());
@@ -24,7 +24,7 @@ fn begin(api: i16, version: i16) -> Vec<u8> {
     frame
 }
 
-fn set_size(frame: &mut [u8], bytes: usize) {
+pub fn set_size(frame: &mut [u8], bytes: usize) {
     frame[..4].copy_from_slice(&(bytes as i32 - 4).to_be_bytes());
 }
 
@@ -120,11 +120,11 @@ impl<'a> Cursor<'a> {
         ))
     }
 
-    fn count(&mut self) -> Result<usize, Malformed> {
+    pub fn count(&mut self) -> Result<usize, Malformed> {
         Ok(self.i32()?.max(0) as usize)
     }
 
-    fn skip_string(&mut self) -> Result<(), Malformed> {
+    pub fn skip_string(&mut self) -> Result<(), Malformed> {
         let length = self.i16()?.max(0) as usize;
         self.take(length).map(drop)
     }

@@ -32,7 +32,12 @@ async function figuresOf(
       return { commitsPerSecond: await commitsPerSecond(client, topic, secondsPerRun) };
     case "rebalance": {
       const before = ownCpuSeconds(broker.pid);
-      const { medianMs, rebalances } = await measureRebalances(broker.address, topic);
+      const { medianMs, rebalances } = await measureRebalances(
+        context.loadgen,
+        client,
+        broker.address,
+        topic,
+      );
       const cpuMs = (ownCpuSeconds(broker.pid) - before) * 1000;
       return { rebalanceMs: medianMs, rebalanceCpuMs: cpuMs / rebalances };
     }

@@ -1,118 +1,49 @@
-import { BrokerError, Client, type Connection } from "@mantou/client";
-import {
-  encodeConsumerAssignment,
-  encodeConsumerSubscription,
-  ErrorCode,
-  heartbeatApi,
-  joinGroupApi,
-  leaveGroupApi,
-  syncGroupApi,
-} from "@mantou/protocol";
+import type { Client } from "@mantou/client";
+import { run } from "../children.ts";
 import { coordinatorOf } from "./coordinator.ts";
 
 const MEMBERS = 100;
 const ROUNDS = 10;
 const GROUP = "rebalanced";
-/** The last version in which a join needs no second round for its id. */
-const JOIN_VERSION = 3;
-/** How often a member asks whether the group goes on; clients ask every few seconds. */
-const BEAT_MS = 5;
-
-interface Member {
-  readonly connection: Connection;
-  readonly memberId: string;
-}
+const TIMEOUT_MS = 120_000;
 
 /** What rebalancing a group of a hundred takes. */
 export interface Rebalances {
-  /** From a member's join until everybody has joined and been given an assignment. */
+  /** From a member's first request until everybody has joined and been given an assignment. */
   readonly medianMs: number;
   /** All that there were, those that founded the group or followed a leave included. */
   readonly rebalances: number;
 }
 
-/** A member comes to a group of a hundred and goes again, ten times. */
-export async function measureRebalances(address: string, topic: string): Promise<Rebalances> {
-  const client = await Client.connect({ brokers: address });
-  // A member's join waits for all others: each needs a connection of its own.
-  const others: Client[] = [];
-  try {
-    const members: Member[] = [];
-    for (let index = 0; index < MEMBERS; index += 1) {
-      const own = await Client.connect({ brokers: address });
-      others.push(own);
-      members.push({ connection: await coordinatorOf(own, "group", GROUP), memberId: "" });
-    }
-    let known = await settle(members, topic);
-    const times: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const own = await Client.connect({ brokers: address });
-      others.push(own);
-      const newcomer = { connection: await coordinatorOf(own, "group", GROUP), memberId: "" };
-      const beganAtMs = performance.now();
-      known = await settle([...known, newcomer], topic);
-      times.push(performance.now() - beganAtMs);
-      const left = known.pop() as Member;
-      const { memberId } = left;
-      await left.connection.send(leaveGroupApi, 1, { groupId: GROUP, memberId });
-      known = await settle(known, topic);
-    }
-    times.sort((a, b) => a - b);
-    const medianMs = times[Math.floor(times.length / 2)] ?? Number.NaN;
-    return { medianMs, rebalances: 1 + 2 * ROUNDS };
-  } finally {
-    for (const one of [client, ...others]) one.abort();
-  }
+/** What the load generator says; `native/loadgen/src/rebalance.rs` writes it. */
+interface RebalanceReport {
+  readonly assignedMs: readonly number[];
+  readonly rebalances: number;
 }
 
-/** Members join and sync, each on its own as consumers do, until all share one generation. */
-async function settle(members: readonly Member[], topic: string): Promise<Member[]> {
-  const current = [...members];
-  const generations = new Map<number, number>();
-  const isSettled = (): boolean =>
-    generations.size === current.length && new Set(generations.values()).size === 1;
-  const takePart = async (index: number): Promise<void> => {
-    while (!isSettled()) {
-      const { member, generationId, assignments } = await join(current[index] as Member, topic);
-      current[index] = member;
-      const ids = { groupId: GROUP, generationId, memberId: member.memberId };
-      const { connection } = member;
-      const synced = await connection.send(syncGroupApi, 2, { ...ids, assignments });
-      if (synced.errorCode !== ErrorCode.NONE) continue;
-      generations.set(index, generationId);
-      let beat = 0;
-      while (beat === ErrorCode.NONE && !isSettled()) {
-        await Bun.sleep(BEAT_MS);
-        beat = (await connection.send(heartbeatApi, 2, ids)).errorCode;
-      }
-    }
-  };
-  await Promise.all(current.map((_, index) => takePart(index)));
-  return current;
+/**
+ * A member comes to a group of a hundred and goes again, ten times. The load generator is all
+ * members: a hundred clients in JavaScript take more of two processors than the coordinator does.
+ */
+export async function measureRebalances(
+  loadgen: string,
+  client: Client,
+  address: string,
+  topic: string,
+): Promise<Rebalances> {
+  // The one node there is leads every group; asked, it makes the topic that they are kept in.
+  await coordinatorOf(client, "group", GROUP);
+  const command = [loadgen, "rebalance", address, GROUP, topic, String(MEMBERS), String(ROUNDS)];
+  const { code, stdout, stderr } = await run(command, { timeoutMs: TIMEOUT_MS });
+  if (code !== 0) throw new Error(`the members of a group failed: ${stderr.trim()}`);
+  return readReport(stdout);
 }
 
-async function join({ connection, memberId }: Member, topic: string) {
-  const answer = await connection.send(joinGroupApi, JOIN_VERSION, {
-    groupId: GROUP,
-    sessionTimeoutMs: 60_000,
-    rebalanceTimeoutMs: 60_000,
-    memberId,
-    protocolType: "consumer",
-    protocols: [{ name: "range", metadata: encodeConsumerSubscription({ topics: [topic] }, 0) }],
-  });
-  if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, "join");
-  const { generationId, leader } = answer;
-  const assignments = answer.members.map((member, index) => ({
-    memberId: member.memberId,
-    assignment: encodeConsumerAssignment(
-      { assignedPartitions: [{ topic, partitions: [index] }] },
-      0,
-    ),
-  }));
-  return {
-    member: { connection, memberId: answer.memberId },
-    generationId,
-    // Only the leader is told of the others.
-    assignments: leader === answer.memberId ? assignments : [],
-  };
+/** The median of the times that the load generator has printed. Throws where there are none. */
+export function readReport(text: string): Rebalances {
+  const { assignedMs, rebalances } = JSON.parse(text) as RebalanceReport;
+  const sorted = assignedMs.toSorted((a, b) => a - b);
+  const medianMs = sorted[Math.floor(sorted.length / 2)];
+  if (medianMs === undefined) throw new Error("no member joined the group");
+  return { medianMs, rebalances };
 }

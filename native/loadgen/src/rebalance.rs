@@ -1,0 +1,350 @@
+//! Members of a classic group, each on a connection of its own, all on one thread: what they do
+//! costs little next to the coordinator that serves them.
+
+use std::io::{Error, Read, Result, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use crate::group_wire as wire;
+use crate::poll::Poll;
+
+/// How often a member with an assignment asks whether the group goes on while others have none.
+const BEAT: Duration = Duration::from_millis(5);
+const DEADLINE: Duration = Duration::from_secs(60);
+/// So many at once, so that no listener's queue overflows: the kernel would wait a second then.
+const CONNECT_BURST: usize = 25;
+
+const REBALANCE_IN_PROGRESS: i16 = 27;
+const MEMBER_ID_REQUIRED: i16 = 79;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Join,
+    Sync,
+    Heartbeat,
+    Leave,
+}
+
+struct Member {
+    stream: TcpStream,
+    id: String,
+    /// What it waits for an answer to.
+    asked: Asked,
+    /// The generation that it joined last.
+    generation: i32,
+    /// The generation that it has an assignment of.
+    assigned: i32,
+    received: Vec<u8>,
+}
+
+/// When, in seconds from a newcomer's first request.
+struct Times {
+    leader_joined: f64,
+    assigned: f64,
+}
+
+struct Group<'a> {
+    name: &'a str,
+    topic: &'a str,
+    members: Vec<Member>,
+    poll: Poll,
+    began: Instant,
+    leader_joined: Instant,
+    /// The generation that everybody had an assignment of when this rebalance began.
+    before: i32,
+    /// The newcomer has yet to get its id; the others join once it has.
+    is_newcomer_unnamed: bool,
+    buffer: Vec<u8>,
+}
+
+/// `words`: address, group, topic, members, rounds. Prints one JSON object.
+pub fn run(words: &[&str]) -> Result<()> {
+    let [address, name, topic, count, rounds] = words else {
+        return Err(Error::other("takes ADDRESS GROUP TOPIC MEMBERS ROUNDS"));
+    };
+    let count: usize = count.parse().map_err(Error::other)?;
+    let rounds: usize = rounds.parse().map_err(Error::other)?;
+    if count == 0 || rounds == 0 {
+        return Err(Error::other("counts begin at 1"));
+    }
+    let address = address
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| Error::other("no address"))?;
+    let now = Instant::now();
+    let mut group = Group {
+        name,
+        topic,
+        members: Vec::with_capacity(count + 1),
+        poll: Poll::new()?,
+        began: now,
+        leader_joined: now,
+        before: 0,
+        is_newcomer_unnamed: false,
+        buffer: vec![0; 256 * 1024],
+    };
+    for index in 0..count {
+        if index % CONNECT_BURST == CONNECT_BURST - 1 {
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        group.connect(address)?;
+    }
+    group.rebalance()?;
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        group.connect(address)?;
+        group.is_newcomer_unnamed = true;
+        times.push(group.rebalance()?);
+        group.dismiss_last()?;
+        group.rebalance()?;
+    }
+    println!("{}", to_json(&times));
+    Ok(())
+}
+
+fn to_json(times: &[Times]) -> String {
+    let list = |of: fn(&Times) -> f64| {
+        let texts: Vec<String> = times
+            .iter()
+            .map(|t| format!("{:.3}", of(t) * 1e3))
+            .collect();
+        texts.join(",")
+    };
+    format!(
+        "{{\"assignedMs\":[{}],\"leaderJoinedMs\":[{}],\"rebalances\":{}}}",
+        list(|t| t.assigned),
+        list(|t| t.leader_joined),
+        1 + 2 * times.len()
+    )
+}
+
+impl Group<'_> {
+    fn connect(&mut self, address: SocketAddr) -> Result<()> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        self.poll.add(stream.as_raw_fd(), self.members.len())?;
+        self.members.push(Member {
+            stream,
+            id: String::new(),
+            asked: Asked::Nothing,
+            generation: 0,
+            assigned: 0,
+            received: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// From the newcomer's first request, where there is one, until all have an assignment of one
+    /// and the same new generation.
+    fn rebalance(&mut self) -> Result<Times> {
+        self.before = self.members[0].assigned;
+        self.began = Instant::now();
+        if self.is_newcomer_unnamed {
+            self.join(self.members.len() - 1)?;
+        } else {
+            self.join_all()?;
+        }
+        let mut beat_at = self.began + BEAT;
+        while !self.is_settled() {
+            let now = Instant::now();
+            if now > self.began + DEADLINE {
+                return Err(Error::other("the group did not settle within a minute"));
+            }
+            if now >= beat_at {
+                self.beat_idle()?;
+                beat_at = now + BEAT;
+            }
+            self.step(beat_at.saturating_duration_since(now))?;
+        }
+        let assigned = self.began.elapsed().as_secs_f64();
+        // Heartbeats that are still under way would be answered into the next rebalance.
+        self.drain()?;
+        let leader_joined = self.leader_joined.duration_since(self.began).as_secs_f64();
+        Ok(Times {
+            leader_joined,
+            assigned,
+        })
+    }
+
+    fn is_settled(&self) -> bool {
+        let generation = self.members[0].assigned;
+        generation > self.before && self.members.iter().all(|m| m.assigned == generation)
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while self.members.iter().any(|m| m.asked != Asked::Nothing) {
+            if Instant::now() > end {
+                return Err(Error::other("an answer did not come within a minute"));
+            }
+            self.step(BEAT)?;
+        }
+        Ok(())
+    }
+
+    fn dismiss_last(&mut self) -> Result<()> {
+        let last = self.members.len() - 1;
+        let frame = wire::leave(self.name, &self.members[last].id);
+        self.ask(last, Asked::Leave, &frame)?;
+        self.drain()?;
+        self.members.pop();
+        Ok(())
+    }
+
+    fn join_all(&mut self) -> Result<()> {
+        for index in 0..self.members.len() {
+            if self.members[index].asked == Asked::Nothing {
+                self.join(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, index: usize) -> Result<()> {
+        let subscription = wire::subscription(self.topic);
+        let frame = wire::join(self.name, &self.members[index].id, &subscription);
+        self.ask(index, Asked::Join, &frame)
+    }
+
+    fn beat(&mut self, index: usize) -> Result<()> {
+        let member = &self.members[index];
+        let frame = wire::heartbeat(self.name, member.generation, &member.id);
+        self.ask(index, Asked::Heartbeat, &frame)
+    }
+
+    fn beat_idle(&mut self) -> Result<()> {
+        for index in 0..self.members.len() {
+            let member = &self.members[index];
+            if member.asked == Asked::Nothing && !member.id.is_empty() && !self.is_newcomer_unnamed
+            {
+                self.beat(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests are far smaller than what a socket takes at once.
+    fn ask(&mut self, index: usize, what: Asked, frame: &[u8]) -> Result<()> {
+        let member = &mut self.members[index];
+        member.asked = what;
+        member.stream.write_all(frame)
+    }
+
+    /// Waits until something comes, `timeout` at most, and answers it.
+    fn step(&mut self, timeout: Duration) -> Result<()> {
+        let ready: Vec<usize> = self.poll.wait(timeout)?.collect();
+        for index in ready {
+            if index < self.members.len() {
+                self.receive(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, index: usize) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = loop {
+            match self.members[index].stream.read(&mut buffer) {
+                Ok(0) => break Err(Error::other("the broker closed a member's connection")),
+                Ok(count) => {
+                    self.members[index].received.extend(&buffer[..count]);
+                    // Less than there was room for: nothing is left, and an edge tells of more.
+                    if count < buffer.len() {
+                        break Ok(());
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.buffer = buffer;
+        read?;
+        // One request at a time is under way on a connection: one frame is all that can come.
+        let received = &mut self.members[index].received;
+        let Some(prefix) = received.first_chunk::<4>() else {
+            return Ok(());
+        };
+        let length = u32::from_be_bytes(*prefix) as usize;
+        if received.len() < 4 + length {
+            return Ok(());
+        }
+        let frame = std::mem::take(received);
+        self.answered(index, &frame[4..4 + length])
+    }
+
+    fn answered(&mut self, index: usize, frame: &[u8]) -> Result<()> {
+        let malformed = |_| Error::other("an answer does not parse");
+        let asked = std::mem::replace(&mut self.members[index].asked, Asked::Nothing);
+        match asked {
+            Asked::Nothing => Err(Error::other("an answer that nobody asked for")),
+            Asked::Leave => match wire::read_code(frame).map_err(malformed)? {
+                0 => Ok(()),
+                code => Err(refused("leave", code)),
+            },
+            Asked::Join => self.joined(index, wire::read_join(frame).map_err(malformed)?),
+            Asked::Sync => match wire::read_sync(frame).map_err(malformed)? {
+                (0, 0) => Err(Error::other("a member was assigned nothing")),
+                (0, _) => self.synced(index),
+                (REBALANCE_IN_PROGRESS, _) => self.join(index),
+                (code, _) => Err(refused("sync", code)),
+            },
+            Asked::Heartbeat => match wire::read_code(frame).map_err(malformed)? {
+                0 if self.members[index].assigned == self.before => self.beat(index),
+                0 => Ok(()),
+                REBALANCE_IN_PROGRESS => self.join(index),
+                code => Err(refused("heartbeat", code)),
+            },
+        }
+    }
+
+    fn joined(&mut self, index: usize, joined: wire::Joined) -> Result<()> {
+        let member = &mut self.members[index];
+        member.id = joined.member;
+        match joined.error_code {
+            0 => {}
+            MEMBER_ID_REQUIRED => {
+                self.join(index)?;
+                if self.is_newcomer_unnamed {
+                    self.is_newcomer_unnamed = false;
+                    self.join_all()?;
+                }
+                return Ok(());
+            }
+            code => return Err(refused("join", code)),
+        }
+        member.generation = joined.generation;
+        let assigned: Vec<(String, Vec<u8>)> = joined
+            .members
+            .into_iter()
+            .zip(0..)
+            .map(|(id, partition)| (id, wire::assignment(self.topic, partition)))
+            .collect();
+        if !assigned.is_empty() {
+            self.leader_joined = Instant::now();
+        }
+        let frame = wire::sync(
+            self.name,
+            joined.generation,
+            &self.members[index].id,
+            &assigned,
+        );
+        self.ask(index, Asked::Sync, &frame)
+    }
+
+    fn synced(&mut self, index: usize) -> Result<()> {
+        let member = &mut self.members[index];
+        member.assigned = member.generation;
+        if member.assigned > self.before {
+            return Ok(());
+        }
+        // Its join came before the newcomer's, and it was told again what it had.
+        self.beat(index)
+    }
+}
+
+fn refused(what: &str, code: i16) -> Error {
+    Error::other(format!("a {what} was refused with error {code}"))
+}
