@@ -5,6 +5,7 @@ mod fetch;
 mod forget;
 mod group_wire;
 mod lane;
+mod member;
 mod options;
 mod poll;
 mod produce;

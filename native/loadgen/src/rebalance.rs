@@ -1,12 +1,12 @@
 //! Members of a classic group, each on a connection of its own, all on one thread: what they do
 //! costs little next to the coordinator that serves them.
 
-use std::io::{Error, Read, Result, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::AsRawFd;
+use std::io::{Error, Result};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use crate::group_wire as wire;
+use crate::member::{Asked, Member};
 use crate::poll::Poll;
 
 /// How often a member with an assignment asks whether the group goes on while others have none.
@@ -18,30 +18,10 @@ const CONNECT_BURST: usize = 25;
 const REBALANCE_IN_PROGRESS: i16 = 27;
 const MEMBER_ID_REQUIRED: i16 = 79;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    Nothing,
-    Join,
-    Sync,
-    Heartbeat,
-    Leave,
-}
-
-struct Member {
-    stream: TcpStream,
-    id: String,
-    /// What it waits for an answer to.
-    asked: Asked,
-    /// The generation that it joined last.
-    generation: i32,
-    /// The generation that it has an assignment of.
-    assigned: i32,
-    received: Vec<u8>,
-}
-
 /// When, in seconds from a newcomer's first request.
 struct Times {
     leader_joined: f64,
+    first_assigned: f64,
     assigned: f64,
 }
 
@@ -52,6 +32,7 @@ struct Group<'a> {
     poll: Poll,
     began: Instant,
     leader_joined: Instant,
+    first_assigned: Option<Instant>,
     /// The generation that everybody had an assignment of when this rebalance began.
     before: i32,
     /// The newcomer has yet to get its id; the others join once it has.
@@ -81,6 +62,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         poll: Poll::new()?,
         began: now,
         leader_joined: now,
+        first_assigned: None,
         before: 0,
         is_newcomer_unnamed: false,
         buffer: vec![0; 256 * 1024],
@@ -113,8 +95,9 @@ fn to_json(times: &[Times]) -> String {
         texts.join(",")
     };
     format!(
-        "{{\"assignedMs\":[{}],\"leaderJoinedMs\":[{}],\"rebalances\":{}}}",
+        "{{\"assignedMs\":[{}],\"firstAssignedMs\":[{}],\"leaderJoinedMs\":[{}],\"rebalances\":{}}}",
         list(|t| t.assigned),
+        list(|t| t.first_assigned),
         list(|t| t.leader_joined),
         1 + 2 * times.len()
     )
@@ -122,18 +105,9 @@ fn to_json(times: &[Times]) -> String {
 
 impl Group<'_> {
     fn connect(&mut self, address: SocketAddr) -> Result<()> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        self.poll.add(stream.as_raw_fd(), self.members.len())?;
-        self.members.push(Member {
-            stream,
-            id: String::new(),
-            asked: Asked::Nothing,
-            generation: 0,
-            assigned: 0,
-            received: Vec::new(),
-        });
+        let member = Member::connect(address)?;
+        self.poll.add(member.fd(), self.members.len())?;
+        self.members.push(member);
         Ok(())
     }
 
@@ -142,6 +116,7 @@ impl Group<'_> {
     fn rebalance(&mut self) -> Result<Times> {
         self.before = self.members[0].assigned;
         self.began = Instant::now();
+        self.first_assigned = None;
         if self.is_newcomer_unnamed {
             self.join(self.members.len() - 1)?;
         } else {
@@ -162,9 +137,10 @@ impl Group<'_> {
         let assigned = self.began.elapsed().as_secs_f64();
         // Heartbeats that are still under way would be answered into the next rebalance.
         self.drain()?;
-        let leader_joined = self.leader_joined.duration_since(self.began).as_secs_f64();
+        let since = |then: Instant| then.duration_since(self.began).as_secs_f64();
         Ok(Times {
-            leader_joined,
+            leader_joined: since(self.leader_joined),
+            first_assigned: self.first_assigned.map_or(assigned, since),
             assigned,
         })
     }
@@ -188,7 +164,7 @@ impl Group<'_> {
     fn dismiss_last(&mut self) -> Result<()> {
         let last = self.members.len() - 1;
         let frame = wire::leave(self.name, &self.members[last].id);
-        self.ask(last, Asked::Leave, &frame)?;
+        self.members[last].ask(Asked::Leave, &frame)?;
         self.drain()?;
         self.members.pop();
         Ok(())
@@ -206,13 +182,13 @@ impl Group<'_> {
     fn join(&mut self, index: usize) -> Result<()> {
         let subscription = wire::subscription(self.topic);
         let frame = wire::join(self.name, &self.members[index].id, &subscription);
-        self.ask(index, Asked::Join, &frame)
+        self.members[index].ask(Asked::Join, &frame)
     }
 
     fn beat(&mut self, index: usize) -> Result<()> {
         let member = &self.members[index];
         let frame = wire::heartbeat(self.name, member.generation, &member.id);
-        self.ask(index, Asked::Heartbeat, &frame)
+        self.members[index].ask(Asked::Heartbeat, &frame)
     }
 
     fn beat_idle(&mut self) -> Result<()> {
@@ -226,53 +202,18 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Requests are far smaller than what a socket takes at once.
-    fn ask(&mut self, index: usize, what: Asked, frame: &[u8]) -> Result<()> {
-        let member = &mut self.members[index];
-        member.asked = what;
-        member.stream.write_all(frame)
-    }
-
     /// Waits until something comes, `timeout` at most, and answers it.
     fn step(&mut self, timeout: Duration) -> Result<()> {
         let ready: Vec<usize> = self.poll.wait(timeout)?.collect();
         for index in ready {
             if index < self.members.len() {
-                self.receive(index)?;
+                let frame = self.members[index].receive(&mut self.buffer)?;
+                if let Some(frame) = frame {
+                    self.answered(index, &frame[4..])?;
+                }
             }
         }
         Ok(())
-    }
-
-    fn receive(&mut self, index: usize) -> Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = loop {
-            match self.members[index].stream.read(&mut buffer) {
-                Ok(0) => break Err(Error::other("the broker closed a member's connection")),
-                Ok(count) => {
-                    self.members[index].received.extend(&buffer[..count]);
-                    // Less than there was room for: nothing is left, and an edge tells of more.
-                    if count < buffer.len() {
-                        break Ok(());
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        self.buffer = buffer;
-        read?;
-        // One request at a time is under way on a connection: one frame is all that can come.
-        let received = &mut self.members[index].received;
-        let Some(prefix) = received.first_chunk::<4>() else {
-            return Ok(());
-        };
-        let length = u32::from_be_bytes(*prefix) as usize;
-        if received.len() < 4 + length {
-            return Ok(());
-        }
-        let frame = std::mem::take(received);
-        self.answered(index, &frame[4..4 + length])
     }
 
     fn answered(&mut self, index: usize, frame: &[u8]) -> Result<()> {
@@ -331,13 +272,14 @@ impl Group<'_> {
             &self.members[index].id,
             &assigned,
         );
-        self.ask(index, Asked::Sync, &frame)
+        self.members[index].ask(Asked::Sync, &frame)
     }
 
     fn synced(&mut self, index: usize) -> Result<()> {
         let member = &mut self.members[index];
         member.assigned = member.generation;
         if member.assigned > self.before {
+            self.first_assigned.get_or_insert_with(Instant::now);
             return Ok(());
         }
         // Its join came before the newcomer's, and it was told again what it had.
