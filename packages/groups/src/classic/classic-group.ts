@@ -1,6 +1,6 @@
 import { assert } from "@mantou/base";
 import type { ClassicMember, MemberProtocol } from "./classic-member.ts";
-import { metadataBytes } from "./classic-member.ts";
+import { metadataBytes, sameBytes } from "./classic-member.ts";
 import { CONSUMER_PROTOCOL_TYPE, readSubscribedTopics } from "./subscription.ts";
 
 /**
@@ -260,8 +260,13 @@ export class ClassicGroup {
     const topics = new Set<string>();
     if (this.members.size === 0) return topics;
     if (this.protocolName === null) return null;
+    let before: Uint8Array | null = null;
     for (const member of this.members.values()) {
-      const subscribed = readSubscribedTopics(member.metadataOf(this.protocolName));
+      const metadata = member.metadataOf(this.protocolName);
+      // Members of a group mostly say all the same: comparing is far cheaper than decoding.
+      if (before !== null && sameBytes(before, metadata)) continue;
+      before = metadata;
+      const subscribed = readSubscribedTopics(metadata);
       if (subscribed === null) return null;
       for (const topic of subscribed) topics.add(topic);
     }

@@ -89,7 +89,7 @@ export function withoutDoubles(protocols: readonly MemberProtocol[]): readonly M
   return protocols.filter((protocol) => names.delete(protocol.name));
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
   return true;

@@ -148,3 +148,45 @@ test("topics are read by the part that all versions have", () => {
   expect(subscribed(whole.subarray(0, 9))).toEqual([true, true, false]);
   expect(subscribed(NO_BYTES)).toEqual([true, true, false]);
 });
+
+describe("the topics of a generation", () => {
+  const subscribed = (memberId: string, topics: readonly string[] | null): ClassicMember =>
+    new ClassicMember({
+      ...member(memberId, []),
+      protocols: [
+        {
+          name: "range",
+          metadata:
+            topics === null
+              ? new Uint8Array([1])
+              : encodeConsumerSubscription({ topics: [...topics] }, 0),
+        },
+      ],
+    });
+
+  test("are those of all members, whoever says the same as the one before", () => {
+    const group = groupOf(
+      subscribed("a", ["x"]),
+      subscribed("b", ["x"]),
+      subscribed("c", ["y", "x"]),
+      subscribed("d", ["x"]),
+      subscribed("e", ["z"]),
+      subscribed("f", ["z"]),
+    );
+    group.transitionTo("PreparingRebalance", 0);
+    group.beginGeneration(0);
+    expect(["x", "y", "z", "w"].map((topic) => group.isSubscribed(topic))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  test("are unknown where one member's cannot be read", () => {
+    const group = groupOf(subscribed("a", ["x"]), subscribed("b", ["x"]), subscribed("c", null));
+    group.transitionTo("PreparingRebalance", 0);
+    group.beginGeneration(0);
+    expect([group.knowsTopics, group.isSubscribed("w")]).toEqual([false, true]);
+  });
+});
