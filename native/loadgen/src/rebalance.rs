@@ -17,6 +17,9 @@ const CONNECT_BURST: usize = 25;
 
 const REBALANCE_IN_PROGRESS: i16 = 27;
 const MEMBER_ID_REQUIRED: i16 = 79;
+/// The group's partition is being loaded, or was only just made.
+const NOT_READY: [i16; 3] = [14, 15, 16];
+const RETRY: Duration = Duration::from_millis(20);
 
 /// When, in seconds from a newcomer's first request.
 struct Times {
@@ -242,11 +245,10 @@ impl Group<'_> {
     }
 
     fn joined(&mut self, index: usize, joined: wire::Joined) -> Result<()> {
-        let member = &mut self.members[index];
-        member.id = joined.member;
         match joined.error_code {
-            0 => {}
+            0 => self.members[index].id = joined.member,
             MEMBER_ID_REQUIRED => {
+                self.members[index].id = joined.member;
                 self.join(index)?;
                 if self.is_newcomer_unnamed {
                     self.is_newcomer_unnamed = false;
@@ -254,9 +256,14 @@ impl Group<'_> {
                 }
                 return Ok(());
             }
+            // Only while the group is founded, which nobody measures.
+            code if self.before == 0 && NOT_READY.contains(&code) => {
+                std::thread::sleep(RETRY);
+                return self.join(index);
+            }
             code => return Err(refused("join", code)),
         }
-        member.generation = joined.generation;
+        self.members[index].generation = joined.generation;
         let assigned: Vec<(String, Vec<u8>)> = joined
             .members
             .into_iter()
