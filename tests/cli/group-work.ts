@@ -46,6 +46,11 @@ export function groupWork(address: () => string): void {
       2,
       expect.stringContaining('--to "nowhere" is no place'),
     ]);
+    for (const flags of [" --to earliest --by 1", " --to earliest --from-file plan", ""]) {
+      const { status, stderr } = await cli(`group reset readers${flags} --yes`);
+      const why = flags === "" ? "say where to" : "do not go together";
+      expect([status, stderr]).toEqual([2, expect.stringContaining(why)]);
+    }
     await well("group reset readers --by 3 --yes");
     await well("group reset readers -t grouped:0 --by=-1 --yes");
     const lag = await data("group lag readers");

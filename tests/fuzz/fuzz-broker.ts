@@ -37,7 +37,7 @@ class FuzzIo implements Io {
   readonly events: EventQueue;
 
   constructor(
-    time: VirtualTime,
+    private readonly time: VirtualTime,
     disk: MemoryDisk,
     onAnswer: (frame: SentFrame, response: Uint8Array) => void,
     onSkip: (frame: SentFrame) => void,
@@ -59,6 +59,10 @@ class FuzzIo implements Io {
 
   drain(events: Table): number {
     return this.events.drain(events);
+  }
+
+  soon(call: () => void): void {
+    this.time.soon(call);
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,7 @@ export async function planReset(
       entry,
     ]),
   );
+  requireOnePlace(values);
   const wanted = values.has("from-file")
     ? await fromFile(values.text("from-file") ?? "")
     : await fromFlags(client, values, [...committed.values()], nowMs);
@@ -148,12 +149,22 @@ function partitionsOf(word: string, list: string | undefined, topic: TopicMetada
   return list.split(",").map((item) => integerOf(`--topic ${word}: partition`, item, 0, count - 1));
 }
 
+/** Two places would leave one of them without effect, and a file names its partitions itself. */
+function requireOnePlace(values: Values): void {
+  const given = ["to", "by", "from-file"].filter((flag) => values.has(flag));
+  if (given.length === 0) {
+    throw usage("say where to: --to PLACE, --by COUNT or --from-file FILE");
+  }
+  if (values.has("from-file") && values.has("topic")) given.push("topic");
+  if (given.length > 1) {
+    const names = given.map((flag) => `--${flag}`).join(" and ");
+    throw usage(`${names} do not go together`, "one of --to, --by and --from-file");
+  }
+}
+
 function targetOf(values: Values, nowMs: number): Target {
   const to = values.text("to");
   const by = values.text("by");
-  if ((to === null) === (by === null)) {
-    throw usage("say where to: --to PLACE, --by COUNT or --from-file FILE");
-  }
   if (by !== null) {
     return { kind: "shift", by: integerOf("--by", by, -1e15, 1e15) };
   }
