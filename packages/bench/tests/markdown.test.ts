@@ -49,7 +49,9 @@ describe("the summary for documentation", () => {
   });
 
   test("says what it was and where we are behind", () => {
-    expect(text).toContain("The quick form, 2 s a run, 2 minutes. 2 virtual processors (A fast one)");
+    expect(text).toContain(
+      "The quick form, 2 s a run, 2 minutes. 2 virtual processors (A fast one)",
+    );
     expect(text).toContain("\nBehind Kafka, or short of an aim:\n\n- ");
     const columns = text.split("\n").filter((line) => line.startsWith("|"));
     for (const line of columns) expect(line.split("|")).toHaveLength(11);
