@@ -438,7 +438,7 @@ impl Writer<'_> {
         let (Some(step), Some(active)) = (wanted, inner.active.as_mut()) else {
             return;
         };
-        let Some((from, to)) = next_range(step, written.1, active.ahead.1) else {
+        let Some((from, to)) = next_range(step, written.1, active.ahead) else {
             return;
         };
         let to = to.min(limit.min(i32::MAX as u64).next_multiple_of(4096));

@@ -22,15 +22,19 @@ const FIRST_BYTES_MIN: u64 = STEP_BYTES_MIN;
 /// They begin a little way off, or the writer would run into the zeros at once.
 const GAP_SHARE: u64 = 32;
 
-/// The range to write ahead next, where all before `written` holds data and blocks up to `ahead`
-/// were written ahead or asked for; None while those last.
-pub fn next_range(step: u64, written: u64, ahead: u64) -> Option<(u64, u64)> {
-    if ahead <= written {
+/// The range to write ahead next, where a log's data ends at `written` and the blocks of `ahead`
+/// were written or asked for; None while those last: a step, or as much as there has been of them.
+///
+/// Pieces grow from the first one on. Logs become busy together and run out together, and whoever's
+/// turn comes last must still have some of its last piece by then.
+pub fn next_range(step: u64, written: u64, ahead: (u64, u64)) -> Option<(u64, u64)> {
+    if ahead.1 <= written {
         let from = (written + step / GAP_SHARE).next_multiple_of(4096);
         return Some((from, from + (step / FIRST_SHARE).max(FIRST_BYTES_MIN)));
     }
-    // Half a step is left: it lasts until the next one is there.
-    (ahead - written < step / 2).then_some((ahead, ahead + step))
+    let piece = (ahead.1 - ahead.0).clamp(FIRST_BYTES_MIN, (step / 2).max(FIRST_BYTES_MIN));
+    let piece = piece.next_multiple_of(4096);
+    (ahead.1 - written < 2 * piece).then_some((ahead.1, ahead.1 + piece))
 }
 
 /// Recent writes of one log.
@@ -106,20 +110,27 @@ mod tests {
     #[test]
     fn the_first_range_is_short_and_a_little_way_off() {
         let step = 4 << 20;
-        assert_eq!(next_range(step, 0, 0), Some((128 << 10, 640 << 10)));
+        assert_eq!(next_range(step, 0, (0, 0)), Some((128 << 10, 640 << 10)));
         // The zeros were not there in time.
-        let (from, to) = next_range(step, 1_000_001, 1_000_001).expect("a range");
+        let (from, to) = next_range(step, 1_000_001, (4096, 1_000_001)).expect("a range");
         assert!(from >= 1_000_001 + step / GAP_SHARE && from % 4096 == 0);
         assert_eq!(to - from, step / FIRST_SHARE);
-        let least = next_range(STEP_BYTES_MIN, 0, 0);
+        let least = next_range(STEP_BYTES_MIN, 0, (0, 0));
         assert_eq!(least, Some((8 << 10, (8 << 10) + FIRST_BYTES_MIN)));
     }
 
     #[test]
-    fn more_is_asked_for_when_half_a_step_is_left() {
-        let step = 2 << 20;
-        assert_eq!(next_range(step, 100, 100 + step / 2), None);
-        let ahead = 100 + step / 2 - 1;
-        assert_eq!(next_range(step, 100, ahead), Some((ahead, ahead + step)));
+    fn pieces_grow_until_a_step_is_always_left() {
+        let step = 4 << 20;
+        let mut ahead = (0, 512 << 10);
+        let mut pieces = Vec::new();
+        while let Some((from, to)) = next_range(step, 100, ahead) {
+            assert_eq!(from, ahead.1);
+            pieces.push((to - from) >> 10);
+            ahead.1 = to;
+        }
+        assert_eq!(pieces, [512, 1024, 2048, 2048]);
+        assert!(next_range(step, ahead.1 - step, ahead).is_none());
+        assert!(next_range(step, ahead.1 - step + 1, ahead).is_some());
     }
 }
