@@ -309,6 +309,18 @@ test("beyond the end, a client that tells its last epoch learns where that epoch
   expect(silent.answers[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
 });
 
+test("sessions: an epoch told in a newer version is not answered in an older one", async () => {
+  const name = await topic();
+  await append(name, 0, 3);
+  const asks = [{ offset: 1000, lastFetchedEpoch: 0 }];
+  const full = await ask(name, asks, { sessionEpoch: 0 });
+  expect(full.answers[0]?.divergingEpoch).toEqual({ epoch: 0, endOffset: 3 });
+  const { sessionId } = full.response;
+  const wait = { sessionId, sessionEpoch: 1, topics: [] };
+  const older = await ask(name, [], wait, 9);
+  expect(older.answers[0]?.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+});
+
 test("minBytes beyond what an answer may hold does not make it wait", async () => {
   const name = await topic();
   for (let batch = 0; batch < 3; batch += 1) await append(name, 0, 1, 20_000);

@@ -17,6 +17,16 @@ const DATA_ROWS_MAX = 2000;
  */
 const ABORTED_PER_ANSWER_MAX = 500;
 
+/** Requests before this version neither tell epochs nor can be told of one. */
+const EPOCHS_FROM_VERSION = 12;
+
+/**
+ * The epoch of the last record that the client has, -1 where it does not tell. A session keeps it
+ * from requests of newer versions than the one that is asked in now.
+ */
+const lastFetchedEpoch = ({ call, set }: FetchTask, row: number): number =>
+  call.version < EPOCHS_FROM_VERSION ? -1 : (set.lastFetchedEpoch[row] as number);
+
 /** Resolves a set's topic to a log of this broker: LogId, or a protocol error code. */
 export type ResolveLog = (
   topic: string,
@@ -152,7 +162,7 @@ export class FetchPlanner {
     const offset = set.fetchOffset[row] as number;
     if (offset < this.partitions.logStartOffset(logId)) return ErrorCode.OFFSET_OUT_OF_RANGE;
     // Beyond the end, a client that tells its last epoch is told where that epoch ends instead.
-    const tellsEpoch = (set.lastFetchedEpoch[row] as number) >= 0;
+    const tellsEpoch = lastFetchedEpoch(task, row) >= 0;
     if (offset > this.partitions.logEndOffset(logId) && !tellsEpoch) {
       return ErrorCode.OFFSET_OUT_OF_RANGE;
     }
@@ -161,7 +171,7 @@ export class FetchPlanner {
 
   /** Truncation detection (KIP-595): the client's last epoch ends elsewhere in our log. */
   private divergence(task: FetchTask, row: number, logId: LogId): FoundRow["diverging"] {
-    const lastEpoch = task.set.lastFetchedEpoch[row] as number;
+    const lastEpoch = lastFetchedEpoch(task, row);
     if (lastEpoch < 0) return null;
     const end = this.partitions.endOffsetForEpoch(logId, lastEpoch);
     const offset = task.set.fetchOffset[row] as number;
