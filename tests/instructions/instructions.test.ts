@@ -10,6 +10,8 @@ import { join } from "node:path";
 const root = join(import.meta.dir, "..", "..");
 const native = join(root, "native");
 const recorded = join(import.meta.dir, "counts.json");
+/** How often a kernel is counted at most. */
+const COUNTS_MAX = 3;
 const update = process.env["MANTOU_UPDATE"] === "1";
 
 interface Kernel {
@@ -48,10 +50,13 @@ const kernels = [
 
 const missing = ["valgrind", "cargo"].find((tool) => Bun.which(tool) === null);
 
+/** No compiler and no collector on threads of their own, as far as they can be turned off. */
+const QUIET = { BUN_JSC_useJIT: "0", BUN_JSC_useConcurrentGC: "0", BUN_JSC_numberOfGCMarkers: "1" };
+
 function collected(kernel: Kernel, times: number): number {
   const tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
   const child = Bun.spawnSync([...tool, ...kernel.command, String(times)], {
-    env: { ...process.env, BUN_JSC_useJIT: "0" },
+    env: { ...process.env, ...QUIET },
     stdout: "ignore",
     stderr: "pipe",
   });
@@ -61,10 +66,18 @@ function collected(kernel: Kernel, times: number): number {
   return Number(found[1]);
 }
 
-const perCall = (kernel: Kernel): number =>
-  Math.round(
-    (collected(kernel, kernel.many) - collected(kernel, kernel.few)) / (kernel.many - kernel.few),
-  );
+/** Counts again while a count is above `limit`: what other threads of the process do only adds. */
+function perCall(kernel: Kernel, limit: number): number {
+  let few = Infinity;
+  let many = Infinity;
+  let count = Infinity;
+  for (let round = 0; round < COUNTS_MAX && count >= limit; round += 1) {
+    few = Math.min(few, collected(kernel, kernel.few));
+    many = Math.min(many, collected(kernel, kernel.many));
+    count = Math.round((many - few) / (kernel.many - kernel.few));
+  }
+  return count;
+}
 
 describe("instructions per call", () => {
   const allowed = JSON.parse(readFileSync(recorded, "utf8")) as Record<string, number>;
@@ -85,12 +98,13 @@ describe("instructions per call", () => {
     test.skipIf(missing !== undefined)(
       `${kernel.name}${missing === undefined ? "" : ` (skipped: ${missing} is not installed)`}`,
       () => {
-        const count = perCall(kernel);
+        const limit = (allowed[kernel.name] ?? 0) * (1 + kernel.tolerance);
+        const count = perCall(kernel, limit);
         counts[kernel.name] = count;
         console.log(`${kernel.name}: ${count} instructions, recorded ${allowed[kernel.name]}`);
         if (update)
           writeFileSync(recorded, `${JSON.stringify({ ...allowed, ...counts }, null, 2)}\n`);
-        else expect(count).toBeLessThan((allowed[kernel.name] ?? 0) * (1 + kernel.tolerance));
+        else expect(count).toBeLessThan(limit);
       },
       300_000,
     );
