@@ -122,6 +122,9 @@ export function groupWork(address: () => string): void {
     const shown = await data("txn show sleeper");
     expect(shown.partitions).toEqual([{ topic: "hung", partition: 0 }]);
     expect(Date.parse(shown.startedAt)).toBeGreaterThan(Date.now() - 3_600_000);
+    const byId = await cli("txn abort sleeper");
+    expect(byId.status).toBe(1);
+    expect(byId.stderr).toContain("mantou txn show sleeper");
     const open = await data("txn abort hung");
     const held = { producerId, startOffset: 0, transactionalId: "sleeper", hangs: false };
     expect(open).toMatchObject({ dryRun: true, transactions: [held] });

@@ -4,10 +4,22 @@ import type { Run } from "../command.ts";
 import { Failure } from "../failure.ts";
 import { existingTopic } from "../topics.ts";
 
+/** Its name is told where a topic was meant: other tools abort by transactional id. */
+async function notAnId(client: Client, name: string, failure: unknown): Promise<unknown> {
+  const named = await client.transactions.list({}).catch(() => []);
+  if (!named.some((transaction) => transaction.transactionalId === name)) return failure;
+  return new Failure("UNKNOWN_TOPIC_OR_PARTITION", `${JSON.stringify(name)} is a transactional id`, {
+    hint: `its topics: mantou txn show ${name}; then: mantou txn abort TOPIC`,
+  });
+}
+
 /** Ends what a coordinator has forgotten: a transaction that keeps readers of a partition waiting. */
 export const run: Run = async ({ values, connect }) => {
   const client = await connect();
-  const topic = await existingTopic(client, values.positional(0));
+  const name = values.positional(0);
+  const topic = await existingTopic(client, name).catch(async (failure) => {
+    throw await notAnId(client, name, failure);
+  });
   const only = values.integer("partition");
   const producerId = values.integer("producer-id");
   const rows: OpenTransaction[] = [];
