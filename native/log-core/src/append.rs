@@ -284,7 +284,7 @@ impl Writer<'_> {
         segment.set_bytes(to);
         log.set_written_end(end_offset);
         match durability {
-            Durability::Fsync => self.note_load(log, &mut inner, segment, &file, (from, to)),
+            Durability::Fsync => self.note_load(log, &mut inner, segment, (from, to)),
             Durability::PageCache => inner.page_cached = true,
         }
         drop(inner);
@@ -427,7 +427,6 @@ impl Writer<'_> {
         log: &Arc<Log>,
         inner: &mut crate::log::Inner,
         segment: &Arc<Segment>,
-        file: &Arc<dyn VfsFile>,
         written: (u64, u64),
     ) {
         if self.core.strategy != crate::core::Strategy::Ahead {
@@ -448,7 +447,6 @@ impl Writer<'_> {
         self.core.zeroes.request(crate::zeroer::ZeroRequest {
             log: Arc::clone(log),
             segment: Arc::clone(segment),
-            file: Arc::clone(file),
             from,
             to,
         });

@@ -25,8 +25,9 @@ pub fn close_store(core: &Core, request: u64) {
     core.readers.wait_idle();
     core.small_files.wait_idle();
     core.zeroes.wait_idle();
-    core.janitor.wait_idle();
+    // First closed: it also works when nobody has asked for anything.
     core.janitor.close();
+    core.janitor.wait_idle();
     let result = match core.fault() {
         Some(StoreCode::SyncFailed) => {
             let text = "an fsync of this data directory failed; it was not closed cleanly";
@@ -72,10 +73,20 @@ fn close_logs(core: &Core) -> Result<(), StoreError> {
         inner.recovery = Some(changes.end);
         inner.unsealed.clear();
     }
-    write_checkpoint(core, true)?;
-    // The checkpoint now says all that the marks could.
-    let removed = core.marks.remove_file();
-    removed.map_err(|error| StoreError::io("durable marks", &error))
+    // What was not opened, or went offline, is recovered by the next start, which needs its marks.
+    let is_settled = core.recovery.clean || core.unopened().is_empty();
+    let logs = core.logs();
+    let is_whole = logs.values().all(|log| log.lock().status == Status::Online);
+    drop(logs);
+    let clean = is_settled && is_whole;
+    write_checkpoint(core, clean)?;
+    let marks = if clean {
+        // The checkpoint now says all that the marks could.
+        core.marks.remove_file()
+    } else {
+        core.marks.write_now()
+    };
+    marks.map_err(|error| StoreError::io("durable marks", &error))
 }
 
 /// What has happened to a log since its last checkpoint.

@@ -113,7 +113,7 @@ impl Writer<'_> {
     fn settle(&mut self, log: &Log) {
         let is_dirty = {
             let inner = log.lock();
-            inner.config.durability == Durability::Fsync
+            (inner.config.durability == Durability::Fsync || inner.was_fsync)
                 && inner.synced.map_or(0, |point| point.offset) < log.written_end()
         };
         if is_dirty {
@@ -218,7 +218,8 @@ impl Writer<'_> {
         self.roll(log, base, durability)?;
         self.barrier();
         // Logs that do not wait for syncs have no flush that would have covered the folder.
-        self.core.vfs.fsync_dir(&log.folder(&self.core.directory))?;
+        let synced = self.core.vfs.fsync_dir(&log.folder(&self.core.directory));
+        self.core.synced(&log.name(), synced)?;
         self.core
             .check_open()
             .map_err(|error| io::Error::other(error.message))
@@ -248,11 +249,12 @@ impl Writer<'_> {
         };
         // The newest go first: a crash in between leaves a log that ends with a whole segment.
         self.delete_segments(log, dropped.into_iter().rev().collect(), delay)?;
-        self.core.vfs.fsync_dir(&log.folder(&self.core.directory))?;
+        let synced = self.core.vfs.fsync_dir(&log.folder(&self.core.directory));
+        self.core.synced(&log.name(), synced)?;
         let held = log.segment_files.lock();
         let held = held.unwrap_or_else(PoisonError::into_inner);
         file.truncate(position)?;
-        file.fsync()?;
+        self.core.synced(&log.name(), file.fsync())?;
         let index = build_index(file, segment.base_offset, position, interval)?;
         remove_index_files(self.core, log, segment.base_offset);
         self.core
@@ -518,7 +520,7 @@ fn find_cut(
             }
             Found::End => return Ok((position, end)),
             // Damage that reaches over the cut goes with it.
-            Found::Bad => match scanner.find_next(position + 1, expected)? {
+            Found::Bad => match scanner.find_behind(position, expected)? {
                 Some((next, header)) if header.base_offset < end => {
                     (position, expected) = (next, header.base_offset);
                 }

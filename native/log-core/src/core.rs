@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::api::{Event, EventSink, LogId, Reply, StoreCode, StoreError, StoreOptions, TopicId};
@@ -83,6 +83,8 @@ pub struct Core {
     unopened: Mutex<HashMap<(TopicId, i32), Unopened>>,
     /// A [`StoreCode`]; 0 while all is well.
     fault: AtomicU32,
+    /// A sync has failed, of which perhaps nobody has been told yet.
+    sync_failing: AtomicBool,
     next_key: AtomicU64,
     /// Commands under way.
     pub commands: AtomicU64,
@@ -123,6 +125,14 @@ pub struct CoreParts {
 const INDEXES_MAX: usize = 512;
 const INDEX_BYTES_MAX: u64 = 256 << 20;
 
+/// An error that a folder's sync has before it syncs.
+fn is_of_opening(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOENT | libc::EMFILE | libc::ENFILE)
+    )
+}
+
 impl Core {
     pub fn new(parts: CoreParts) -> Core {
         let hold = parts.options.group_hold_ms;
@@ -148,6 +158,7 @@ impl Core {
             logs: RwLock::default(),
             unopened: Mutex::new(parts.unopened),
             fault: AtomicU32::new(0),
+            sync_failing: AtomicBool::new(false),
             next_key: AtomicU64::new(1),
             commands: AtomicU64::new(0),
             lock: Mutex::new(Some(parts.lock)),
@@ -223,6 +234,7 @@ impl Core {
     /// nothing of this directory is ever called durable again.
     pub fn sync_failed(&self, what: &str, error: &io::Error) {
         let code = StoreCode::SyncFailed as u32;
+        self.sync_failing.store(true, Ordering::Release);
         // Before anybody can be told: what follows the news may be the end of the process.
         if self.fault.load(Ordering::Acquire) != code {
             self.leave_sync_marker();
@@ -234,6 +246,29 @@ impl Core {
                 detail,
             });
             self.sink.burst_end();
+        }
+    }
+
+    /// Whether a sync has failed. Asked after a sync and before anything is called durable.
+    pub fn is_sync_failing(&self) -> bool {
+        self.sync_failing.load(Ordering::Acquire)
+    }
+
+    /// Takes a sync's result on, and notes where it failed: for syncs whose callers only report.
+    pub fn synced(&self, what: &str, result: io::Result<()>) -> io::Result<()> {
+        if let Err(error) = &result
+            && !is_of_opening(error)
+        {
+            self.sync_failed(what, error);
+        }
+        result
+    }
+
+    /// After a run whose sync failed: lets the kernel tell what happened to a file before, so that
+    /// the sync of what is now written anew answers for that alone. Only before it is written.
+    pub fn hear_old_error(&self, file: &dyn VfsFile) {
+        if self.recovery.rewrite {
+            let _ = file.fsync();
         }
     }
 
@@ -256,7 +291,7 @@ impl Core {
 
     /// Tells the next run that bytes in the page cache may be nowhere else. It need not be synced:
     /// once the operating system was restarted, the page cache is gone, and with it the doubt.
-    fn leave_sync_marker(&self) {
+    pub fn leave_sync_marker(&self) {
         let path = self.directory.join(SYNC_FAILED);
         let left = self
             .vfs
@@ -268,6 +303,7 @@ impl Core {
 
     /// A thread of the store died: nothing that it held can be trusted.
     pub fn panicked(&self, detail: &str) {
+        self.sync_failing.store(true, Ordering::Release);
         self.fault
             .store(StoreCode::SyncFailed as u32, Ordering::Release);
         // Nobody may wait for it any longer.

@@ -158,13 +158,14 @@ fn make_directories(vfs: &dyn Vfs, path: &Path) -> io::Result<()> {
     match vfs.mkdir(path) {
         Ok(()) => match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => vfs.fsync_dir(parent),
-            _ => Ok(()),
+            Some(_) => vfs.fsync_dir(Path::new(".")),
+            None => Ok(()),
         },
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().ok_or(error)?;
             make_directories(vfs, parent)?;
-            vfs.mkdir(path)
+            make_directories(vfs, path)
         }
         Err(error) => match vfs.metadata(path) {
             Ok(Some(meta)) if meta.is_dir => Ok(()),

@@ -256,7 +256,7 @@ pub fn run(core: &Core) {
 
 fn flush_group(core: &Core, pool: &SyncPool, group: &[Dirty]) {
     // After a failed sync nothing is ever durable again: the group is dropped unreported.
-    if core.fault() == Some(crate::api::StoreCode::SyncFailed) {
+    if core.is_sync_failing() {
         return;
     }
     let started = Instant::now();
@@ -273,15 +273,20 @@ fn flush_group(core: &Core, pool: &SyncPool, group: &[Dirty]) {
         }
         Err((what, error)) => return core.sync_failed(&what, &error),
     }
+    // Somebody else's sync may have met an error of these very pages.
+    if core.is_sync_failing() {
+        return;
+    }
     for dirty in group {
         let log = &dirty.log;
-        log.lock().synced = Some(dirty.end);
         core.marks.note(log, dirty.end.offset);
         log.set_durable_end(dirty.end.offset);
         core.sink.event(Event::Durable {
             log: log.id,
             end_offset: dirty.end.offset,
         });
+        // Last: from here on a cut does not wait for this flush any more.
+        log.lock().synced = Some(dirty.end);
     }
     core.sink.burst_end();
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::api::{Durability, Reply, StoreCode, StoreError};
+use crate::api::{Durability, Reply, StoreError};
 use crate::checkpoint::{Checkpoint, CheckpointEntry, Point, leader_epochs};
 use crate::core::Core;
 use crate::deleter::Job;
@@ -92,6 +92,7 @@ pub fn run(core: &Core) {
                     let _ = checkpoint_all(core);
                     checkpointed = (Instant::now(), appended);
                 }
+                core.janitor.tasks.finished();
                 continue;
             }
             Taken::Task(chore) => chore,
@@ -141,7 +142,7 @@ fn seal(core: &Core, log: &Log, segment: &Segment) {
     }
     // Not while the file is renamed: its name may then be another's.
     let held = log.hold_segment_files();
-    if held.is_none() || segment.is_deleted() {
+    if held.is_none() || segment.is_deleted() || !is_rolled(log, segment) {
         return;
     }
     match seal_files(core, log, segment, SyncMode::Each) {
@@ -157,6 +158,15 @@ fn seal(core: &Core, log: &Log, segment: &Segment) {
         }
         Err(error) => core.sync_failed(&log.name(), &error),
     }
+}
+
+/// False where a cut has made it the segment that is written to again: its length is the writer's.
+fn is_rolled(log: &Log, segment: &Segment) -> bool {
+    let inner = log.lock();
+    let is_active = inner
+        .active_segment()
+        .is_some_and(|active| active.key == segment.key);
+    !is_active && inner.unsealed.contains(&segment.base_offset)
 }
 
 /// When what was written is made durable.
@@ -178,23 +188,27 @@ pub(crate) fn seal_files(
     segment: &Segment,
     mode: SyncMode,
 ) -> io::Result<()> {
-    let file = core.segment_file(log, segment)?;
+    // A description of its own: the flusher has to hear of a failed write-back too, and the kernel
+    // tells each description once.
+    let path = log.log_path(&core.directory, segment.base_offset);
+    let file = core.vfs.open(&path, OpenMode::ReadWrite)?;
     if file.len()? > segment.bytes() {
         file.truncate(segment.bytes())?;
     }
     if mode == SyncMode::Later {
         return Ok(());
     }
-    file.fsync()?;
+    core.synced(&log.name(), file.fsync())?;
     for extension in [INDEX, TIME_INDEX] {
         let path = log.segment_path(&core.directory, segment.base_offset, extension);
         match core.vfs.open(&path, OpenMode::ReadWrite) {
-            Ok(file) => file.fsync()?,
+            Ok(file) => core.synced(&log.name(), file.fsync())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    core.vfs.fsync_dir(&log.folder(&core.directory))
+    let synced = core.vfs.fsync_dir(&log.folder(&core.directory));
+    core.synced(&log.name(), synced)
 }
 
 /// Brings indexes, epochs and recovery points of every log up to date and writes the checkpoint.
@@ -210,12 +224,13 @@ pub(crate) fn checkpoint_all(core: &Core) -> Result<(), StoreError> {
 }
 
 fn checkpoint_log(core: &Core, log: &Log) -> io::Result<()> {
-    let (limit, durability) = {
+    let (limit, durability, version) = {
         let inner = log.lock();
         if inner.status == Status::Removed || inner.segments.is_empty() {
             return Ok(());
         }
-        (inner.recovery_limit(), inner.config.durability)
+        let durability = inner.config.durability;
+        (inner.recovery_limit(), durability, inner.version)
     };
     let limit = match durability {
         Durability::Fsync => limit,
@@ -231,15 +246,24 @@ fn checkpoint_log(core: &Core, log: &Log) -> io::Result<()> {
         (changed, epochs)
     };
     // What has not changed since the last checkpoint need not be kept in memory.
-    spill_unless_full(core, log, changed)?;
-    if let Some(epochs) = epochs
-        && let Some(_held) = log.hold_segment_files()
-    {
-        write_epochs(core, log, &epochs, SyncMode::Each)?;
+    let written = spill_unless_full(core, log, changed).and_then(|()| {
+        let Some(epochs) = epochs else { return Ok(()) };
+        let held = log.hold_segment_files();
+        held.map_or(Ok(()), |_held| {
+            write_epochs(core, log, &epochs, SyncMode::Each)
+        })
+    });
+    if let Err(error) = written {
+        // The next checkpoint must not move past batches whose epochs no file has.
+        log.lock().epochs_changed = true;
+        return Err(error);
     }
     let mut inner = log.lock();
-    // A cut that came in between has lowered both: never raise them again.
-    if inner.synced.map_or(-1, |point| point.offset) >= limit.map_or(-1, |point| point.offset) {
+    // A cut that came in between has lowered both: never raise them again, also where other records
+    // have the same offsets by now.
+    let is_synced =
+        inner.synced.map_or(-1, |point| point.offset) >= limit.map_or(-1, |point| point.offset);
+    if inner.version == version && is_synced {
         inner.recovery = limit;
     }
     Ok(())
@@ -287,7 +311,9 @@ fn sync_written(core: &Core, log: &Log) -> io::Result<Option<Point>> {
         }
         (segment, point)
     };
-    let file = match core.segment_file(log, &segment) {
+    // Not the description whose errors the flusher waits for.
+    let path = log.log_path(&core.directory, segment.base_offset);
+    let file = match core.vfs.open(&path, OpenMode::ReadWrite) {
         // Deleted or removed meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
@@ -354,9 +380,13 @@ pub(crate) fn write_checkpoint(core: &Core, clean: bool) -> Result<(), StoreErro
     };
     let path = core.directory.join(CHECKPOINT);
     write_checkpoint_file(core, &path, &checkpoint)?;
-    if core.recovery.rewrite && !pending_recovery && core.fault() != Some(StoreCode::SyncFailed) {
+    if core.recovery.rewrite && !pending_recovery && !core.is_sync_failing() {
         // Every log was written anew when it was opened: there is no doubt left.
         let _ = core.vfs.unlink(&core.directory.join(SYNC_FAILED));
+        if core.is_sync_failing() {
+            // A new one, which may have been unlinked just now.
+            core.leave_sync_marker();
+        }
     }
     Ok(())
 }

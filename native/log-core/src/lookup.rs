@@ -61,7 +61,7 @@ fn visit(
                 position += header.size_bytes() as u64;
                 expected = header.next_offset();
             }
-            Found::Bad => match scanner.find_next(position + 1, expected)? {
+            Found::Bad => match scanner.find_behind(position, expected)? {
                 Some((next, header)) => (position, expected) = (next, header.base_offset),
                 None => return Ok(()),
             },

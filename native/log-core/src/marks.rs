@@ -18,6 +18,7 @@ use crate::api::TopicId;
 use crate::batch::crc32c;
 use crate::log::Log;
 use crate::names::DURABLE_MARKS;
+use crate::space::is_full;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_file, write_all};
 
 /// How far marks may lag behind.
@@ -39,6 +40,8 @@ struct State {
     /// Slots that the file has blocks for, the header included.
     capacity: u64,
     next_slot: u32,
+    /// Slots below it of logs that are gone.
+    free: Vec<u32>,
     /// Durable ends that are not in the file yet, by slot.
     pending: HashMap<u32, (Identity, i64)>,
     due: Option<Instant>,
@@ -172,7 +175,20 @@ impl DurableMarks {
         self.write_now()
     }
 
-    /// Forgets a log that is gone, or whose state is in the checkpoint.
+    /// A log is gone: should one of its name come back, what this one had is not missing. Written
+    /// with the next marks.
+    pub fn forget(&self, log: &Log) {
+        let identity = (log.topic_id, log.partition);
+        let mut state = self.lock();
+        let Some(slot) = state.slots.remove(&identity) else {
+            return;
+        };
+        state.pending.insert(slot, (identity, -1));
+        state.free.push(slot);
+        state.due.get_or_insert_with(|| Instant::now() + LAG);
+    }
+
+    /// After a clean stop the checkpoint says all that the marks could.
     pub fn remove_file(&self) -> io::Result<()> {
         let mut state = self.lock();
         state.given_up = true;
@@ -187,10 +203,12 @@ impl DurableMarks {
 
 impl State {
     fn slot(&mut self, identity: Identity) -> u32 {
-        let next = &mut self.next_slot;
+        let (next, free) = (&mut self.next_slot, &mut self.free);
         *self.slots.entry(identity).or_insert_with(|| {
-            *next += 1;
-            *next - 1
+            free.pop().unwrap_or_else(|| {
+                *next += 1;
+                *next - 1
+            })
         })
     }
 
@@ -205,15 +223,25 @@ impl State {
         if u64::from(self.next_slot) > self.capacity {
             let capacity = u64::from(self.next_slot).next_multiple_of(GROW_SLOTS);
             let more = (capacity - self.capacity) * SLOT_BYTES;
-            file.write_zeros(self.capacity * SLOT_BYTES, more)?;
-            file.fsync()?;
-            self.capacity = capacity;
+            match file.write_zeros(self.capacity * SLOT_BYTES, more) {
+                Ok(()) => {
+                    file.fsync()?;
+                    self.capacity = capacity;
+                }
+                // The marks that the file has no room for have to wait: they are only an aid.
+                Err(error) if is_full(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
+        let capacity = self.capacity;
         let mut slots: Vec<(u32, Identity, i64)> = self
             .pending
-            .drain()
+            .extract_if(|slot, _| u64::from(*slot) < capacity)
             .map(|(slot, (identity, offset))| (slot, identity, offset))
             .collect();
+        if slots.is_empty() {
+            return Ok(None);
+        }
         slots.sort_unstable_by_key(|slot| slot.0);
         let from = u64::from(slots[0].0) * SLOT_BYTES;
         let mut end = from;

@@ -61,6 +61,10 @@ fn open_logs(core: &Core, specs: &[LogSpec]) -> Result<Reply, StoreError> {
     } else {
         SyncMode::Each
     };
+    if mode == SyncMode::Later && core.recovery.rewrite {
+        // The same for the file system, see `hear_old_error`.
+        let _ = core.sync_file_system();
+    }
     let next = AtomicUsize::new(0);
     let unsynced = AtomicBool::new(false);
     let opened: Mutex<Vec<(usize, Arc<Log>)>> = Mutex::new(Vec::with_capacity(specs.len()));
@@ -363,7 +367,7 @@ fn finish(
             }
         }
         if mode == SyncMode::Each {
-            core.vfs.fsync_dir(folder)?;
+            core.synced(&log.name(), core.vfs.fsync_dir(folder))?;
         }
     }
     let mut end = recovered.end_offset;
@@ -376,9 +380,10 @@ fn finish(
         let segment = core.new_segment(end, 0);
         let path = log.log_path(&core.directory, end);
         let file = core.files.get(segment.key, &path, OpenMode::Create)?;
+        core.hear_old_error(&*file);
         file.truncate(0)?;
-        file.fsync()?;
-        core.vfs.fsync_dir(folder)?;
+        let synced = file.fsync().and_then(|()| core.vfs.fsync_dir(folder));
+        core.synced(&log.name(), synced)?;
         segments.retain(|old| old.base_offset != end);
         if is_trimmed {
             for old in segments.drain(..) {

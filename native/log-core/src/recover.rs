@@ -20,6 +20,7 @@ use crate::log::{Log, Segment};
 use crate::names::{INDEX, TIME_INDEX};
 use crate::scan::{Found, Scanner};
 use crate::search::build_index;
+use crate::segment_files::remove_index_files;
 use crate::vfs::{VfsFile, read_exact, read_file, write_all};
 
 const INDEX_BYTES_MAX: u64 = 1 << 30;
@@ -231,6 +232,7 @@ impl Recovery<'_> {
             }
         };
         if self.core.recovery.rewrite {
+            self.core.hear_old_error(&*file);
             rewrite(&*file, start, segment.bytes())?;
         }
         segment.set_largest_timestamp(index.largest_timestamp());
@@ -247,7 +249,13 @@ impl Recovery<'_> {
             return Ok(Judgement::DataEnds);
         }
         let was_durable = self.known.durable_mark > self.expected;
-        let next = scanner.find_next(position + 1, self.expected)?;
+        let announced = scanner.announced_end(position, self.expected)?;
+        let next = if !was_durable && announced.is_some_and(|end| end > data_end) {
+            // Cut off while it was written: what looks like a batch in there is a record's content.
+            None
+        } else {
+            scanner.find_behind(position, self.expected)?
+        };
         let behind = next.is_some() || self.listed[number + 1..].iter().any(|s| s.file_bytes > 0);
         let is_lost = if behind {
             was_durable || self.known.same_boot
@@ -311,6 +319,10 @@ impl Recovery<'_> {
             return Ok(());
         }
         let _ = index.index_largest();
+        if self.core.recovery.rewrite {
+            // New files know of no failed write-back.
+            remove_index_files(self.core, self.log, segment.base_offset);
+        }
         let (offsets, _, times, _) = index.memory();
         for (extension, bytes) in [(INDEX, offsets), (TIME_INDEX, times)] {
             let path = self

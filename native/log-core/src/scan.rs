@@ -8,8 +8,9 @@ use crate::vfs::{VfsFile, read_exact};
 
 /// Bytes that are read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Offsets by which the next whole batch may lie ahead of where one was expected.
-const OFFSETS_AHEAD_MAX: i64 = 1 << 32;
+/// Offsets by which a batch may lie ahead of where one was expected, and so of its segment's base:
+/// an index counts from there in 32 bits. No checksum covers a base offset.
+const OFFSETS_AHEAD_MAX: i64 = i32::MAX as i64;
 /// Bytes of candidates whose checksum is computed while looking for the next whole batch.
 const CANDIDATE_BYTES_MAX: u64 = 256 << 20;
 
@@ -106,6 +107,36 @@ impl Scanner {
         Ok(BatchView::parse(bytes).ok())
     }
 
+    /// Where the batch at `position` would end, if its header can be believed; it may be damaged.
+    pub fn announced_end(&mut self, position: u64, expected: i64) -> io::Result<Option<u64>> {
+        if self.end - position.min(self.end) < BATCH_HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        let header = BatchHeader::parse(self.bytes(position, BATCH_HEADER_BYTES)?);
+        Ok(header
+            .ok()
+            .filter(|header| is_plausible(header, expected))
+            .map(|header| position + header.size_bytes() as u64))
+    }
+
+    /// The next whole batch behind the damaged one at `position`. Not one that stands in its
+    /// records, which may hold anything, as long as its header can be believed.
+    pub fn find_behind(
+        &mut self,
+        position: u64,
+        expected: i64,
+    ) -> io::Result<Option<(u64, BatchHeader)>> {
+        if let Some(end) = self.announced_end(position, expected)?
+            && end <= self.end
+        {
+            let next = self.find_next(end, expected)?;
+            if next.is_some() || end == self.end {
+                return Ok(next);
+            }
+        }
+        self.find_next(position + 1, expected)
+    }
+
     /// The next whole and intact batch at or behind `position` that may follow `expected`.
     pub fn find_next(
         &mut self,
@@ -120,10 +151,7 @@ impl Scanner {
             let starts = length - BATCH_HEADER_BYTES + 1;
             let candidate = (0..starts).find(|at| {
                 let header = BatchHeader::parse(&bytes[*at..]);
-                header.is_ok_and(|header| {
-                    is_plausible(&header, expected)
-                        && header.base_offset.saturating_sub(expected) < OFFSETS_AHEAD_MAX
-                })
+                header.is_ok_and(|header| is_plausible(&header, expected))
             });
             let Some(at) = candidate else {
                 position += starts as u64;
@@ -164,6 +192,7 @@ impl Scanner {
 
 fn is_plausible(header: &BatchHeader, expected: i64) -> bool {
     header.base_offset >= expected
+        && header.base_offset.saturating_sub(expected) <= OFFSETS_AHEAD_MAX
         && header.last_offset_delta >= 0
         && header.next_offset() < i64::MAX
 }
@@ -264,6 +293,12 @@ pub(crate) mod tests {
         };
         assert_eq!((first.base_offset, first.next_offset()), (5, 7));
         assert_eq!(scanner.batch_at(0, 6, true).ok(), Some(Found::Bad));
+        let far = 5 - OFFSETS_AHEAD_MAX;
+        assert!(matches!(
+            scanner.batch_at(0, far, true),
+            Ok(Found::Batch(_))
+        ));
+        assert_eq!(scanner.batch_at(0, far - 1, true).ok(), Some(Found::Bad));
         assert!(matches!(
             scanner.batch_at(second, 7, true),
             Ok(Found::Batch(_))
@@ -297,6 +332,21 @@ pub(crate) mod tests {
         let mut scanner = scanner(cut);
         assert_eq!(scanner.find_next(third, 2).expect("readable"), None);
         assert_eq!(scanner.data_end(third).ok(), Some(scanner.end));
+    }
+
+    #[test]
+    fn a_batch_in_the_records_of_a_damaged_one_is_passed_over() {
+        let mut bytes = batch(0, 1, 5, &batch(900, 1, 5, b"within"));
+        let end = bytes.len();
+        // Its timestamp, which the checksum covers.
+        bytes[30] ^= 1;
+        let found = |bytes: &[u8]| {
+            let next = scanner(bytes.to_vec()).find_behind(0, 0).expect("readable");
+            next.map(|(position, header)| (position as usize, header.base_offset))
+        };
+        assert_eq!(found(&bytes), None);
+        bytes.extend(batch(1, 1, 5, b"next"));
+        assert_eq!(found(&bytes), Some((end, 1)));
     }
 
     #[test]

@@ -118,9 +118,13 @@ fn ensure_folder(core: &Core, log: &Log, folder: &Path) -> io::Result<()> {
         make_folder(core, log)?;
     }
     let metadata = folder.join(PARTITION_METADATA);
-    core.vfs.open(&metadata, OpenMode::ReadWrite)?.fsync()?;
-    core.vfs.fsync_dir(folder)?;
-    core.vfs.fsync_dir(&core.directory)?;
+    let file = core.vfs.open(&metadata, OpenMode::ReadWrite)?;
+    // What is synced here may be what an append, too, relies on.
+    let synced = file
+        .fsync()
+        .and_then(|()| core.vfs.fsync_dir(folder))
+        .and_then(|()| core.vfs.fsync_dir(&core.directory));
+    core.synced(&log.name(), synced)?;
     log.lock().folder_synced = true;
     Ok(())
 }

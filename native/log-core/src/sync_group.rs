@@ -289,9 +289,11 @@ fn separate_work(core: &Core, group: &[Dirty], ahead_allowed: bool) -> Vec<Work>
 }
 
 fn sync_file_system(core: &Core, group: &[Dirty]) -> Result<u64, SyncFailure> {
-    let part = group.iter().flat_map(|dirty| &dirty.parts).next();
-    let Some(part) = part else { return Ok(0) };
+    if group.iter().all(|dirty| dirty.parts.is_empty()) {
+        return Ok(0);
+    }
+    // Not by a segment's descriptor: one that was opened after an error would not be told of it.
     let what = || core.directory.display().to_string();
-    part.file.syncfs().map_err(|error| (what(), error))?;
+    core.sync_file_system().map_err(|error| (what(), error))?;
     Ok(1)
 }

@@ -54,7 +54,7 @@ impl<T> TaskQueue<T> {
         Ok(())
     }
 
-    /// Takes a task; whoever took it says `finished` when it is done.
+    /// Takes a task, or the turn of a timeout; whoever took it says `finished` when it is done.
     pub fn take(&self, timeout: Option<Duration>) -> Taken<T> {
         let mut state = self.lock();
         loop {
@@ -77,6 +77,7 @@ impl<T> TaskQueue<T> {
                     let (guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
                     state = guard;
                     if result.timed_out() && state.tasks.is_empty() && !state.closed {
+                        state.running += 1;
                         return Taken::Timeout;
                     }
                 }

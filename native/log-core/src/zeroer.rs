@@ -9,12 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::core::Core;
 use crate::log::{Log, Segment};
-use crate::vfs::VfsFile;
+use crate::vfs::OpenMode;
 
 pub struct ZeroRequest {
     pub log: Arc<Log>,
     pub segment: Arc<Segment>,
-    pub file: Arc<dyn VfsFile>,
     pub from: u64,
     pub to: u64,
 }
@@ -137,12 +136,19 @@ impl ZeroQueue {
 /// The zeroing thread.
 pub fn run(core: &Core) {
     while let Some(request) = core.zeroes.take() {
-        let length = request.to - request.from;
-        let written = request.file.write_zeros(request.from, length).is_ok();
-        if written && let Err(error) = request.file.fdatasync() {
-            // It may have been data that failed, and an error is told only once.
+        let base_offset = request.segment.base_offset;
+        let path = request.log.log_path(&core.directory, base_offset);
+        // A description of its own: the kernel tells each of a failed write-back once, and the
+        // flusher must hear of it as well. The name is the segment's: whoever changes it clears
+        // the way first.
+        let written = core.vfs.open(&path, OpenMode::ReadWrite).and_then(|file| {
+            file.write_zeros(request.from, request.to - request.from)?;
+            Ok(file)
+        });
+        if let Ok(Err(error)) = written.as_ref().map(|file| file.fdatasync()) {
+            // It may have been data that failed.
             core.sync_failed(&request.log.name(), &error);
-        } else if written {
+        } else if written.is_ok() {
             let mut inner = request.log.lock();
             let is_active = inner
                 .active_segment()

@@ -97,6 +97,24 @@ fn a_torn_tail_is_cut() {
 }
 
 #[test]
+fn a_batch_inside_of_a_torn_one_is_not_promoted() {
+    let mut torn = made(1, 3000, 5);
+    let mut inner = made(1, 100, 5);
+    inner[..8].copy_from_slice(&1000i64.to_be_bytes());
+    torn[500..500 + inner.len()].copy_from_slice(&inner);
+    torn[..8].copy_from_slice(&10i64.to_be_bytes());
+    let dir = TempDir::new();
+    let end = killed(&dir, 10);
+    extend(&first_log(&dir), &torn[..2000], end);
+    let harness = Harness::open(dir.path());
+    let state = harness.open_log(0);
+    assert_eq!((state.end_offset, state.corrupt_from_offset), (10, None));
+    assert_eq!(state.cut_bytes, 2000);
+    assert_eq!(harness.append(0, 10, made(1, 10, 5)), 11);
+    harness.close();
+}
+
+#[test]
 fn zeros_behind_the_end_are_no_damage() {
     let dir = TempDir::new();
     let end = killed(&dir, 10);

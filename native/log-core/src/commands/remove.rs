@@ -57,6 +57,7 @@ impl Writer<'_> {
                 return Err(failed(log, &error));
             }
         };
+        self.core.marks.forget(log);
         self.core.logs_mut().remove(&log.id);
         // Whoever holds one of them from here on is sending it.
         log.lock().segments.clear();

@@ -49,7 +49,7 @@ pub(super) fn report_damage(
     let file = core.segment_file(log, &view.segment)?;
     let mut scanner = Scanner::new(file, view.bytes);
     let next = scanner
-        .find_next(position + 1, from)?
+        .find_behind(position, from)?
         .map(|next| (next.0, next.1.base_offset));
     let to = next.map_or(view.end_offset, |next| next.1);
     let detail = format!(

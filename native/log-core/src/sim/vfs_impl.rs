@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk_file::{DiskFile, PAGE_BYTES};
 use super::fault::Call;
@@ -17,6 +17,8 @@ struct SimFile {
     /// The path it was opened by, for fault rules and traces.
     path: PathBuf,
     handle: u64,
+    /// Failed write-backs that this description has been told of.
+    heard: Mutex<u64>,
 }
 
 impl Drop for SimFile {
@@ -99,6 +101,12 @@ impl SimFile {
         Ok(length)
     }
 
+    /// Whether this description is told of a failed write-back now.
+    fn hear(&self, world: &mut World) -> io::Result<bool> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(world.file_mut(self.node)?.tell_error(&mut heard))
+    }
+
     fn sync(&self, call: Call) -> io::Result<()> {
         let mut world = self.world();
         let turn = world.turn(call, &self.path)?;
@@ -107,7 +115,11 @@ impl SimFile {
             if let Node::File(file) = &mut nodes[self.node] {
                 file.fail_write_back(0..usize::MAX, rng);
             }
+            self.hear(&mut world)?;
             turn.check()?;
+        }
+        if self.hear(&mut world)? {
+            return Err(errno(libc::EIO));
         }
         world.end(&turn)?;
         world.file_mut(self.node)?.sync();
@@ -183,7 +195,11 @@ impl VfsFile for SimFile {
             if let Node::File(file) = &mut nodes[self.node] {
                 file.fail_write_back(from / PAGE_BYTES..to.div_ceil(PAGE_BYTES), rng);
             }
+            self.hear(&mut world)?;
             turn.check()?;
+        }
+        if sync == RangeSync::Wait && self.hear(&mut world)? {
+            return Err(errno(libc::EIO));
         }
         world.end(&turn)?;
         match sync {
@@ -293,6 +309,7 @@ impl Vfs for SimVfs {
                 node
             }
         };
+        let heard = Mutex::new(world.file(node)?.errors().heard_at_open());
         *world.opens.entry(node).or_insert(0) += 1;
         world.handles += 1;
         let handle = world.handles;
@@ -302,6 +319,7 @@ impl Vfs for SimVfs {
             node,
             path: path.to_owned(),
             handle,
+            heard,
         }))
     }
 

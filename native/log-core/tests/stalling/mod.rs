@@ -1,4 +1,5 @@
 //! A file system whose calls wait at a gate until a test opens it.
+#![allow(dead_code)]
 
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
@@ -11,13 +12,17 @@ use mantou_log_core::vfs::*;
 /// Calls that can be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
+    Open,
     ReadDir,
     Allocate,
+    Fdatasync,
+    /// The return of a write that was made.
+    Written,
 }
 
 #[derive(Default)]
 struct State {
-    closed: Option<(Held, String)>,
+    closed: Vec<(Held, String)>,
     waiting: usize,
 }
 
@@ -32,34 +37,56 @@ impl Gate {
     /// Holds calls on paths that end like this from now on.
     pub fn close(&self, held: Held, path_ends: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.closed = Some((held, path_ends.to_owned()));
+        state.closed.push((held, path_ends.to_owned()));
     }
 
     pub fn open(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.closed = None;
+        state.closed.clear();
+        self.changed.notify_all();
+    }
+
+    /// Lets calls of one kind go on.
+    pub fn let_pass(&self, held: Held) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed.retain(|closed| closed.0 != held);
         self.changed.notify_all();
     }
 
     /// Returns once a call waits.
     pub fn wait_for_one(&self) {
+        self.wait_for(1);
+    }
+
+    /// Returns once so many calls wait.
+    pub fn wait_for(&self, calls: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.waiting == 0 {
+        while state.waiting < calls {
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
+    pub fn waiting(&self) -> usize {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waiting
+    }
+
     fn pass(&self, call: Held, path: &Path) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let text = path.to_string_lossy();
+        let is_closed = |state: &State| {
+            let mut closed = state.closed.iter();
+            closed.any(|(held, ends)| *held == call && text.ends_with(ends.as_str()))
+        };
+        if !is_closed(&state) {
+            return;
+        }
         state.waiting += 1;
         self.changed.notify_all();
-        while state
-            .closed
-            .as_ref()
-            .is_some_and(|(held, ends)| *held == call && text.ends_with(ends.as_str()))
-        {
+        while is_closed(&state) {
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
@@ -81,6 +108,7 @@ struct StallingFile {
 
 impl Vfs for StallingVfs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn VfsFile>> {
+        self.gate.pass(Held::Open, path);
         Ok(Arc::new(StallingFile {
             file: self.sim.open(path, mode)?,
             gate: Arc::clone(&self.gate),
@@ -141,12 +169,15 @@ impl VfsFile for StallingFile {
         self.file.pwrite(bytes, offset)
     }
     fn pwritev(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        self.file.pwritev(slices, offset)
+        let written = self.file.pwritev(slices, offset);
+        self.gate.pass(Held::Written, &self.path);
+        written
     }
     fn fsync(&self) -> io::Result<()> {
         self.file.fsync()
     }
     fn fdatasync(&self) -> io::Result<()> {
+        self.gate.pass(Held::Fdatasync, &self.path);
         self.file.fdatasync()
     }
     fn sync_file_range(&self, offset: u64, length: u64, sync: RangeSync) -> io::Result<()> {
