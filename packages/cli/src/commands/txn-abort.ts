@@ -8,9 +8,13 @@ import { existingTopic } from "../topics.ts";
 async function notAnId(client: Client, name: string, failure: unknown): Promise<unknown> {
   const named = await client.transactions.list({}).catch(() => []);
   if (!named.some((transaction) => transaction.transactionalId === name)) return failure;
-  return new Failure("UNKNOWN_TOPIC_OR_PARTITION", `${JSON.stringify(name)} is a transactional id`, {
-    hint: `its topics: mantou txn show ${name}; then: mantou txn abort TOPIC`,
-  });
+  return new Failure(
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    `${JSON.stringify(name)} is a transactional id`,
+    {
+      hint: `its topics: mantou txn show ${name}; then: mantou txn abort TOPIC`,
+    },
+  );
 }
 
 /** Ends what a coordinator has forgotten: a transaction that keeps readers of a partition waiting. */
