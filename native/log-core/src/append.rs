@@ -370,7 +370,8 @@ impl Writer<'_> {
             self.dirty_segment(log, &segment, file, new_folder);
         } else if new_folder {
             // Not for the data's sake: so that a crash leaves a folder that says whose it is.
-            self.core.vfs.fsync_dir(&folder)?;
+            let synced = self.core.vfs.fsync_dir(&folder);
+            self.core.synced(&log.name(), synced)?;
         }
         Ok(segment)
     }

@@ -84,7 +84,7 @@ fn close_logs(core: &Core) -> Result<(), StoreError> {
         // The checkpoint now says all that the marks could.
         core.marks.remove_file()
     } else {
-        core.marks.write_now()
+        core.write_marks()
     };
     marks.map_err(|error| StoreError::io("durable marks", &error))
 }

@@ -113,8 +113,9 @@ impl Writer<'_> {
     fn settle(&mut self, log: &Log) {
         let is_dirty = {
             let inner = log.lock();
-            (inner.config.durability == Durability::Fsync || inner.was_fsync)
-                && inner.synced.map_or(0, |point| point.offset) < log.written_end()
+            let synced = inner.synced.map_or(0, |point| point.offset);
+            inner.durability_changed
+                || inner.config.durability == Durability::Fsync && synced < log.written_end()
         };
         if is_dirty {
             self.barrier();
@@ -186,7 +187,9 @@ impl Writer<'_> {
             }
             lowered
         };
-        self.core.marks.lower(log, end)?;
+        // Durably, or the cut would look like a loss.
+        self.core.marks.note(log, end);
+        self.core.write_marks()?;
         if lowered {
             write_checkpoint(self.core, false).map_err(|error| io::Error::other(error.message))?;
         }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+mod syncs;
+
 use crate::api::{Event, EventSink, LogId, Reply, StoreCode, StoreError, StoreOptions, TopicId};
 use crate::checkpoint::CheckpointEntry;
 use crate::cleaner::CleanQueue;
@@ -17,13 +19,12 @@ use crate::index::IndexCache;
 use crate::janitor::JanitorQueue;
 use crate::log::{Log, Segment, Status};
 use crate::marks::DurableMarks;
-use crate::names::SYNC_FAILED;
 use crate::open::OpenQueue;
 use crate::readers::ReadQueue;
 use crate::small_files::FileQueue;
 use crate::space::Space;
 use crate::stats::Totals;
-use crate::vfs::{OpenMode, Vfs, VfsFile, write_all};
+use crate::vfs::{OpenMode, Vfs, VfsFile};
 use crate::writer::WriteQueue;
 use crate::zeroer::ZeroQueue;
 
@@ -125,14 +126,6 @@ pub struct CoreParts {
 const INDEXES_MAX: usize = 512;
 const INDEX_BYTES_MAX: u64 = 256 << 20;
 
-/// An error that a folder's sync has before it syncs.
-fn is_of_opening(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENOENT | libc::EMFILE | libc::ENFILE)
-    )
-}
-
 impl Core {
     pub fn new(parts: CoreParts) -> Core {
         let hold = parts.options.group_hold_ms;
@@ -230,48 +223,6 @@ impl Core {
             .compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// An fsync failed: Linux has dropped the dirty pages and the next fsync would lie, so
-    /// nothing of this directory is ever called durable again.
-    pub fn sync_failed(&self, what: &str, error: &io::Error) {
-        let code = StoreCode::SyncFailed as u32;
-        self.sync_failing.store(true, Ordering::Release);
-        // Before anybody can be told: what follows the news may be the end of the process.
-        if self.fault.load(Ordering::Acquire) != code {
-            self.leave_sync_marker();
-        }
-        if self.fault.swap(code, Ordering::AcqRel) != code {
-            let detail = format!("{what}: {error}");
-            self.sink.event(Event::StoreState {
-                code: StoreCode::SyncFailed,
-                detail,
-            });
-            self.sink.burst_end();
-        }
-    }
-
-    /// Whether a sync has failed. Asked after a sync and before anything is called durable.
-    pub fn is_sync_failing(&self) -> bool {
-        self.sync_failing.load(Ordering::Acquire)
-    }
-
-    /// Takes a sync's result on, and notes where it failed: for syncs whose callers only report.
-    pub fn synced(&self, what: &str, result: io::Result<()>) -> io::Result<()> {
-        if let Err(error) = &result
-            && !is_of_opening(error)
-        {
-            self.sync_failed(what, error);
-        }
-        result
-    }
-
-    /// After a run whose sync failed: lets the kernel tell what happened to a file before, so that
-    /// the sync of what is now written anew answers for that alone. Only before it is written.
-    pub fn hear_old_error(&self, file: &dyn VfsFile) {
-        if self.recovery.rewrite {
-            let _ = file.fsync();
-        }
-    }
-
     /// Takes a log offline. Everything at and above its written end is refused from here on.
     pub fn fail_log(&self, log: &Log, code: StoreCode, detail: String) {
         let mut inner = log.lock();
@@ -289,34 +240,6 @@ impl Core {
         });
     }
 
-    /// Tells the next run that bytes in the page cache may be nowhere else. It need not be synced:
-    /// once the operating system was restarted, the page cache is gone, and with it the doubt.
-    pub fn leave_sync_marker(&self) {
-        let path = self.directory.join(SYNC_FAILED);
-        let left = self
-            .vfs
-            .open(&path, OpenMode::Create)
-            .and_then(|file| write_all(&*file, self.vfs.boot_id().as_bytes(), 0));
-        // On a disk that takes no file either, the next run cannot open the directory.
-        drop(left);
-    }
-
-    /// A thread of the store died: nothing that it held can be trusted.
-    pub fn panicked(&self, detail: &str) {
-        self.sync_failing.store(true, Ordering::Release);
-        self.fault
-            .store(StoreCode::SyncFailed as u32, Ordering::Release);
-        // Nobody may wait for it any longer.
-        self.flush.close();
-        self.zeroes.abandon();
-        let detail = detail.to_owned();
-        self.sink.event(Event::StoreState {
-            code: StoreCode::SyncFailed,
-            detail,
-        });
-        self.sink.burst_end();
-    }
-
     /// Stops all threads where they are.
     pub fn abandon(&self) {
         self.close();
@@ -329,18 +252,6 @@ impl Core {
         self.deletes.close();
         self.cleaner.close();
         self.janitor.close();
-    }
-
-    /// Makes everything on the file system durable. Only for starts and stops: it also waits for
-    /// what strangers have written.
-    pub fn sync_file_system(&self) -> io::Result<()> {
-        // Open since before the first write, so that no error of a write-back is missed.
-        let file = self
-            .lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        file.map_or(Ok(()), |file| file.syncfs())
     }
 
     /// Lets others open the directory.

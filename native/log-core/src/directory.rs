@@ -100,6 +100,10 @@ pub fn open_directory(
         .map_err(failed)?
         // Empty: its writer was killed in the middle of it.
         .is_some_and(|marker| marker.is_empty() || marker == boot.as_bytes());
+    if rewrite {
+        // What the kernel still has to tell of the run before, see `hear_old_error`.
+        let _ = lock.syncfs();
+    }
     let directory_id = match &meta {
         Some(meta) => meta.directory_id,
         None => random_id().map_err(failed)?,
@@ -155,6 +159,16 @@ pub fn open_directory(
 }
 
 fn make_directories(vfs: &dyn Vfs, path: &Path) -> io::Result<()> {
+    match make_directory(vfs, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_directories(vfs, path.parent().ok_or(error)?)?;
+            make_directory(vfs, path)
+        }
+        made => made,
+    }
+}
+
+fn make_directory(vfs: &dyn Vfs, path: &Path) -> io::Result<()> {
     match vfs.mkdir(path) {
         Ok(()) => match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => vfs.fsync_dir(parent),
@@ -162,11 +176,6 @@ fn make_directories(vfs: &dyn Vfs, path: &Path) -> io::Result<()> {
             None => Ok(()),
         },
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().ok_or(error)?;
-            make_directories(vfs, parent)?;
-            make_directories(vfs, path)
-        }
         Err(error) => match vfs.metadata(path) {
             Ok(Some(meta)) if meta.is_dir => Ok(()),
             _ => Err(error),

@@ -79,6 +79,8 @@ struct Pending {
     /// Somebody waits for the flush: do not hold.
     urgent: bool,
     flusher_waits: bool,
+    /// The marks have become due since the flusher asked.
+    marks_due: bool,
     closed: bool,
 }
 
@@ -93,6 +95,8 @@ enum Next {
     Group(Vec<Dirty>, u64),
     /// Nothing was written for a moment: bring the durable marks up to date.
     Marks,
+    /// When the marks are due has to be asked anew.
+    Again,
     Closed,
 }
 
@@ -162,6 +166,13 @@ impl FlushQueue {
         }
     }
 
+    /// There are marks to write, though nothing to flush.
+    pub fn marks_due(&self) {
+        let mut pending = self.lock();
+        pending.marks_due = true;
+        self.work.notify_one();
+    }
+
     /// Ends the flusher once nothing is left.
     pub fn close(&self) {
         let mut pending = self.lock();
@@ -177,6 +188,9 @@ impl FlushQueue {
             if pending.logs.is_empty() {
                 if pending.closed {
                     return Next::Closed;
+                }
+                if std::mem::take(&mut pending.marks_due) {
+                    return Next::Again;
                 }
                 let wait = marks_at.map(|at| at.saturating_duration_since(now));
                 if wait == Some(Duration::ZERO) {
@@ -243,12 +257,9 @@ pub fn run(core: &Core) {
                 core.flush.finished(handed);
                 drop(group);
             }
-            Next::Marks => {
-                if let Err(error) = core.marks.write_now() {
-                    core.sync_failed("the durable marks", &error);
-                    core.marks.give_up();
-                }
-            }
+            // Told, where it fails.
+            Next::Marks => drop(core.write_marks()),
+            Next::Again => {}
             Next::Closed => return,
         }
     }

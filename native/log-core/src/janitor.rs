@@ -258,9 +258,11 @@ fn checkpoint_log(core: &Core, log: &Log) -> io::Result<()> {
         log.lock().epochs_changed = true;
         return Err(error);
     }
+    // Not while it is cut. A cut that came in between has lowered both: never raise them again,
+    // also where other records have the same offsets by now.
+    let structure = log.structure.lock();
+    let _structure = structure.unwrap_or_else(PoisonError::into_inner);
     let mut inner = log.lock();
-    // A cut that came in between has lowered both: never raise them again, also where other records
-    // have the same offsets by now.
     let is_synced =
         inner.synced.map_or(-1, |point| point.offset) >= limit.map_or(-1, |point| point.offset);
     if inner.version == version && is_synced {
@@ -288,7 +290,7 @@ pub(crate) fn write_epochs(
         replace_file(&*core.vfs, &path, text.as_bytes(), each)
     })?;
     if each {
-        core.vfs.fsync_dir(&folder)
+        core.synced(&log.name(), core.vfs.fsync_dir(&folder))
     } else {
         Ok(())
     }
@@ -296,7 +298,7 @@ pub(crate) fn write_epochs(
 
 /// A log that answers before it is synced is synced here.
 fn sync_written(core: &Core, log: &Log) -> io::Result<Option<Point>> {
-    let (segment, point) = {
+    let (segment, point, version) = {
         let inner = log.lock();
         let Some(segment) = inner.active_segment().cloned() else {
             return Ok(None);
@@ -309,7 +311,7 @@ fn sync_written(core: &Core, log: &Log) -> io::Result<Option<Point>> {
         if inner.synced == Some(point) {
             return Ok(inner.recovery_limit());
         }
-        (segment, point)
+        (segment, point, inner.version)
     };
     // Not the description whose errors the flusher waits for.
     let path = log.log_path(&core.directory, segment.base_offset);
@@ -329,12 +331,14 @@ fn sync_written(core: &Core, log: &Log) -> io::Result<Option<Point>> {
         core.sync_failed(&log.name(), &error);
         return Err(error);
     }
+    // Not while it is cut.
+    let structure = log.structure.lock();
+    let _structure = structure.unwrap_or_else(PoisonError::into_inner);
     let mut inner = log.lock();
-    if inner
+    let is_active = inner
         .active_segment()
-        .is_some_and(|active| active.key == segment.key)
-        && log.written_end() >= point.offset
-    {
+        .is_some_and(|active| active.key == segment.key);
+    if is_active && inner.version == version && log.written_end() >= point.offset {
         inner.synced = Some(point);
     }
     Ok(inner.recovery_limit())

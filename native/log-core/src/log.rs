@@ -139,8 +139,8 @@ pub struct Inner {
     /// Something was written that nobody has to flush, since the log left that to the operating
     /// system: to be flushed once it no longer does.
     pub page_cached: bool,
-    /// It was flushed in groups until its configuration changed: one may still be on its way.
-    pub was_fsync: bool,
+    /// It has not always promised what it promises now: a flush of then may still be on its way.
+    pub durability_changed: bool,
     /// Everything below is fsynced.
     pub synced: Option<Point>,
     /// What a checkpoint may say: synced, and the index files reach it.
@@ -195,7 +195,7 @@ impl Log {
                 epochs_changed: false,
                 corrupt: Vec::new(),
                 page_cached: false,
-                was_fsync: false,
+                durability_changed: false,
                 synced: None,
                 recovery: None,
                 unsealed: Vec::new(),

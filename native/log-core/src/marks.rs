@@ -94,6 +94,8 @@ pub fn read_marks(vfs: &dyn Vfs, directory: &Path) -> io::Result<HashMap<Identit
         .chunks(SLOT_BYTES as usize)
         .skip(1)
         .filter_map(decode)
+        // Of a log that is gone; one of its name may have another slot since.
+        .filter(|(_, offset)| *offset >= 0)
         .collect())
 }
 
@@ -167,12 +169,6 @@ impl DurableMarks {
             Some((file, ..)) => file.fdatasync(),
             None => Ok(()),
         }
-    }
-
-    /// Lowers a log's mark, durably: before it is cut, or the cut would look like a loss.
-    pub fn lower(&self, log: &Log, offset: i64) -> io::Result<()> {
-        self.note(log, offset);
-        self.write_now()
     }
 
     /// A log is gone: should one of its name come back, what this one had is not missing. Written

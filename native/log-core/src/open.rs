@@ -61,10 +61,6 @@ fn open_logs(core: &Core, specs: &[LogSpec]) -> Result<Reply, StoreError> {
     } else {
         SyncMode::Each
     };
-    if mode == SyncMode::Later && core.recovery.rewrite {
-        // The same for the file system, see `hear_old_error`.
-        let _ = core.sync_file_system();
-    }
     let next = AtomicUsize::new(0);
     let unsynced = AtomicBool::new(false);
     let opened: Mutex<Vec<(usize, Arc<Log>)>> = Mutex::new(Vec::with_capacity(specs.len()));

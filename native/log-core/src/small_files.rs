@@ -174,8 +174,8 @@ fn remove(core: &Core, folder: &Path, name: &str) -> Result<Reply, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reply::Done),
         other => other.map_err(|error| failed(&path, &error))?,
     }
-    core.vfs
-        .fsync_dir(folder)
+    let synced = core.vfs.fsync_dir(folder);
+    core.synced(&folder.display().to_string(), synced)
         .map_err(|error| failed(folder, &error))?;
     Ok(Reply::Done)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::api::{
-    AppendRow, Command, Durability, Event, EventSink, LocateRequest, Located, LogConfig, LogId,
+    AppendRow, Command, Event, EventSink, LocateRequest, Located, LogConfig, LogId,
     StoreDescription, StoreError, StoreOptions, StoreStats,
 };
 use crate::core::Core;
@@ -134,7 +134,7 @@ impl Store {
         if let Some(log) = self.core.log(log) {
             let mut inner = log.lock();
             if config.durability != inner.config.durability {
-                inner.was_fsync |= inner.config.durability == Durability::Fsync;
+                inner.durability_changed = true;
                 if let Some(active) = inner.active.as_mut() {
                     // Bytes that were never synced must not hide behind the flush of a few ranges.
                     active.ahead = (0, 0);

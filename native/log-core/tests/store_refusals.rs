@@ -35,6 +35,15 @@ fn a_foreign_directory_is_refused() {
 }
 
 #[test]
+fn a_directory_behind_a_link_to_nowhere_is_refused() {
+    let dir = TempDir::new();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(dir.path().join("nowhere"), &link).expect("a link");
+    let refused = Harness::open_on(options(&link.join("data")), std::sync::Arc::new(OsVfs));
+    assert_eq!(refused.err().expect("refused").code, "ENOENT");
+}
+
+#[test]
 fn refusals_are_answers() {
     let dir = TempDir::new();
     let harness = Harness::open(dir.path());

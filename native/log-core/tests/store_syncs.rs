@@ -185,15 +185,52 @@ fn a_removed_log_leaves_no_mark_to_its_successor() {
     assert_eq!(harness.command(Command::Remove { log: 0 }), Ok(Reply::Done));
     let state = harness.open_log(0);
     assert_eq!((state.end_offset, state.corrupt_from_offset), (0, None));
-    // It goes with the next marks that are written.
-    harness.append(1, 5, made(1, 1000, 1));
-    until("the next marks", || durable_marks(&vfs).contains(&6));
-    assert!(!durable_marks(&vfs).contains(&5));
+    // Though nothing is flushed any more.
+    until("the mark to go", || {
+        durable_marks(&vfs)
+            .iter()
+            .filter(|mark| **mark == 5)
+            .count()
+            == 1
+    });
     harness.kill();
     let harness = start(Arc::new(vfs.after_kill()));
     let state = harness.open_log(0);
     assert_eq!((state.end_offset, state.corrupt_from_offset), (0, None));
-    assert_eq!(harness.open_log(1).end_offset, 6);
+    assert_eq!(harness.open_log(1).end_offset, 5);
+    harness.close();
+}
+
+#[test]
+fn a_log_that_comes_back_keeps_its_mark() {
+    let vfs = machine();
+    let harness = start(Arc::new(vfs.clone()));
+    for log in [0, 1, 2] {
+        harness.open_log(log);
+        harness.append(log, 0, made(1, 1000, 1));
+    }
+    until("marks", || {
+        durable_marks(&vfs)
+            .iter()
+            .filter(|mark| **mark == 1)
+            .count()
+            == 3
+    });
+    // The last that is removed leaves the slot that is taken first.
+    for log in [2, 1, 0] {
+        assert_eq!(harness.command(Command::Remove { log }), Ok(Reply::Done));
+    }
+    harness.open_log(2);
+    for offset in 0..5 {
+        harness.append(2, offset, made(1, 1000, 1));
+    }
+    until("its mark", || durable_marks(&vfs).contains(&5));
+    harness.kill();
+    let vfs = vfs.survivors(0, 1).remove(0);
+    assert!(vfs.corrupt(&path("topic2-0/00000000000000000000.log"), 4500, 1));
+    let harness = start(Arc::new(vfs));
+    let state = harness.open_log(2);
+    assert_eq!((state.end_offset, state.corrupt_from_offset), (5, Some(4)));
     harness.close();
 }
 

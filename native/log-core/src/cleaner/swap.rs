@@ -71,7 +71,8 @@ pub fn swap(
         return Err(error);
     }
     let replaced = replace(core, log, at, old, new).and_then(|paths| {
-        core.vfs.fsync_dir(&log.folder(&core.directory))?;
+        let synced = core.vfs.fsync_dir(&log.folder(&core.directory));
+        core.synced(&log.name(), synced)?;
         settle_time_index(core, log, &new.segment)?;
         Ok(paths)
     });

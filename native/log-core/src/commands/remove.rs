@@ -58,6 +58,7 @@ impl Writer<'_> {
             }
         };
         self.core.marks.forget(log);
+        self.core.flush.marks_due();
         self.core.logs_mut().remove(&log.id);
         // Whoever holds one of them from here on is sending it.
         log.lock().segments.clear();

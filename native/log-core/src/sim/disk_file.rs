@@ -1,6 +1,7 @@
 //! One file: what processes see, what the disk is known to hold, and what lies between.
 
 use super::rng::Rng;
+use super::write_back_errors::WriteBackErrors;
 
 /// Bytes that a disk writes whole or not at all.
 pub(super) const SECTOR_BYTES: usize = 512;
@@ -114,32 +115,9 @@ pub(super) struct DiskFile {
     errors: WriteBackErrors,
 }
 
-/// Failed write-backs of a file. As on Linux, each open description is told once; one that is
-/// opened afterwards is told of the latest if nobody was yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct WriteBackErrors {
-    count: u64,
-    is_told: bool,
-}
-
-impl WriteBackErrors {
-    /// What a new description has heard of.
-    pub(super) fn heard_at_open(self) -> u64 {
-        self.count - u64::from(self.count > 0 && !self.is_told)
-    }
-}
-
 impl DiskFile {
-    pub(super) fn errors(&self) -> WriteBackErrors {
-        self.errors
-    }
-
-    /// Whether a description that has heard of `heard` errors is told of one now.
-    pub(super) fn tell_error(&mut self, heard: &mut u64) -> bool {
-        let is_news = *heard < self.errors.count;
-        *heard = self.errors.count;
-        self.errors.is_told |= is_news;
-        is_news
+    pub(super) fn errors(&mut self) -> &mut WriteBackErrors {
+        &mut self.errors
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -273,8 +251,7 @@ impl DiskFile {
     /// What a failed write-back leaves on Linux: dirty pages become clean. Some reached the disk,
     /// the others never will, yet processes go on reading them until they leave memory.
     pub(super) fn fail_write_back(&mut self, pages: std::ops::Range<usize>, rng: &mut Rng) {
-        self.errors.count += 1;
-        self.errors.is_told = false;
+        self.errors.add();
         let durable = &mut self.durable;
         self.pending.retain(|pending| match &pending.change {
             Change::Write { offset, bytes, .. } if pages.contains(&(offset / PAGE_BYTES)) => {

@@ -16,6 +16,7 @@ mod fault;
 mod rng;
 mod vfs_impl;
 mod world;
+mod write_back_errors;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

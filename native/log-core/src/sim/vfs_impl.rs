@@ -104,7 +104,7 @@ impl SimFile {
     /// Whether this description is told of a failed write-back now.
     fn hear(&self, world: &mut World) -> io::Result<bool> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(world.file_mut(self.node)?.tell_error(&mut heard))
+        Ok(world.file_mut(self.node)?.errors().tell(&mut heard))
     }
 
     fn sync(&self, call: Call) -> io::Result<()> {
@@ -309,7 +309,7 @@ impl Vfs for SimVfs {
                 node
             }
         };
-        let heard = Mutex::new(world.file(node)?.errors().heard_at_open());
+        let heard = Mutex::new(world.file_mut(node)?.errors().heard_at_open());
         *world.opens.entry(node).or_insert(0) += 1;
         world.handles += 1;
         let handle = world.handles;
