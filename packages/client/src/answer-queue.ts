@@ -1,5 +1,8 @@
 import { ClientError } from "./errors.ts";
 
+/** A timer that is set to more fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** What waits for the next frame. */
 interface Waiting {
   settle(frame: Uint8Array): void;
@@ -19,10 +22,13 @@ export class AnswerQueue {
   wait(what: string, timeoutMs: number, where: string): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       // A late answer still takes its place in the order, so the entry stays when time is up.
-      const timer = setTimeout(() => {
-        const error = `${where} did not answer ${what} within ${timeoutMs} ms`;
-        reject(new ClientError("TIMED_OUT", error));
-      }, timeoutMs);
+      const timer = setTimeout(
+        () => {
+          const error = `${where} did not answer ${what} within ${timeoutMs} ms`;
+          reject(new ClientError("TIMED_OUT", error));
+        },
+        Math.min(timeoutMs, TIMER_MS_MAX),
+      );
       this.waiting.push({
         what,
         settle: (frame) => {

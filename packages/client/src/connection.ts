@@ -153,6 +153,11 @@ export class Connection {
     this.write(api, version, request, `${api.name} v${version}`);
   }
 
+  /** Resolves once the system has taken all that was sent; rejects where it never will. */
+  flushed(): Promise<void> {
+    return this.transport.flushed();
+  }
+
   /**
    * Sends any bytes as one frame and gives the frame that answers them, header included.
    * For tests: nothing is checked.

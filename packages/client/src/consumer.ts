@@ -123,7 +123,9 @@ export class Consumer {
         const message = `${records.length} of ${count} records came within ${timeoutMs} ms`;
         throw new ClientError("TIMED_OUT", message);
       }
-      records.push(...(await this.poll({ timeoutMs: leftMs, recordsMax: count - records.length })));
+      const polled = await this.poll({ timeoutMs: leftMs, recordsMax: count - records.length });
+      // Not spread out as arguments, of which there may be too many.
+      for (const record of polled) records.push(record);
     }
     return records;
   }

@@ -14,6 +14,8 @@ export type ClientErrorCode =
   | "CLOSED"
   /** What answers does not speak the Kafka protocol, or not in the clear. */
   | "NOT_KAFKA"
+  /** Its certificate is not one that we trust, or another host's. */
+  | "UNTRUSTED"
   /** An answer that does not parse, or belongs to no request. */
   | "MALFORMED"
   /** Broker and client have no version of an API in common. */

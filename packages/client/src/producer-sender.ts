@@ -24,8 +24,11 @@ export class ProducerSender {
   private readonly busy = new Set<ProducerLane>();
   private readonly links = new Map<number, ProducerLink>();
   private readonly refreshing = new Set<string>();
+  /** Topics whose partitions were known once. */
+  private readonly learnt = new Set<string>();
   private readonly identity: ProducerIdentity;
   private isScheduled = false;
+  private isAbandoned = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   /** Batches do not linger. */
   isHurried = false;
@@ -69,6 +72,7 @@ export class ProducerSender {
 
   /** Fails everything that is not settled. */
   abandon(error: ClientError): void {
+    this.isAbandoned = true;
     if (this.timer !== null) clearTimeout(this.timer);
     for (const lane of this.busy) {
       for (const batch of lane.batches()) this.fail(lane, batch, error);
@@ -81,9 +85,12 @@ export class ProducerSender {
   refresh(topic: string): void {
     if (this.refreshing.has(topic)) return;
     this.refreshing.add(topic);
-    retrying(this.settings.metadataTimeoutMs, () => this.cluster.topic(topic))
+    this.learn(topic)
       .then(
-        () => this.onTopic(topic, null),
+        () => {
+          this.learnt.add(topic);
+          this.onTopic(topic, null);
+        },
         (error: unknown) => {
           for (const lane of this.busy) if (lane.topic === topic) this.failQueued(lane, error);
           this.onTopic(topic, error);
@@ -93,6 +100,22 @@ export class ProducerSender {
         this.refreshing.delete(topic);
         this.schedule();
       });
+  }
+
+  /** A broker that is away may be back in time for records whose topic was known before. */
+  private async learn(topic: string): Promise<void> {
+    const { metadataTimeoutMs, deliveryTimeoutMs } = this.settings;
+    const waitMs = this.learnt.has(topic) ? deliveryTimeoutMs : 0;
+    const deadline = performance.now() + waitMs;
+    for (;;) {
+      try {
+        await retrying(metadataTimeoutMs, () => this.cluster.topic(topic));
+        return;
+      } catch (error) {
+        const isAway = !(error instanceof BrokerError) && isRetriable(error);
+        if (!isAway || this.isAbandoned || performance.now() >= deadline) throw error;
+      }
+    }
   }
 
   private pump(): void {
@@ -223,6 +246,7 @@ export class ProducerSender {
       const request = { acks, timeoutMs: requestTimeoutMs, topicData: topics };
       if (acks === 0) {
         connection.sendOneWay(produceApi, version, request);
+        await connection.flushed();
         for (const { lane, batch } of parcels) this.complete(lane, batch, -1, -1);
       } else {
         const options = { timeoutMs: requestTimeoutMs };

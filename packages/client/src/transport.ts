@@ -32,6 +32,7 @@ export class Transport {
   private events: TransportEvents | null = null;
   private early: Uint8Array[] = [];
   private endReason: ClientError | null = null;
+  private flushes: PromiseWithResolvers<void>[] = [];
 
   constructor(options: TransportOptions) {
     this.where = `${options.host}:${options.port}`;
@@ -94,6 +95,16 @@ export class Transport {
       done += 1;
     }
     this.output.splice(0, done);
+    if (this.outputBytes === 0) for (const flush of this.flushes.splice(0)) flush.resolve();
+  }
+
+  /** Resolves once the kernel has taken all that was written. Rejects where it ended before. */
+  flushed(): Promise<void> {
+    if (this.endReason !== null) return Promise.reject(this.endReason);
+    if (this.outputBytes === 0) return Promise.resolve();
+    const flush = Promise.withResolvers<void>();
+    this.flushes.push(flush);
+    return flush.promise;
   }
 
   /** Ends the connection for `reason`; a later one is not told. */
@@ -106,7 +117,14 @@ export class Transport {
     this.outputBytes = 0;
     if (lost) this.socket?.terminate();
     else this.socket?.end();
+    for (const flush of this.flushes.splice(0)) flush.reject(reason);
     this.events?.onEnd(reason);
+  }
+
+  /** The peer's certificate was looked at and refused. */
+  untrusted(error: Error): void {
+    const why = (error as { code?: string }).code ?? error.message;
+    this.end(new ClientError("UNTRUSTED", `${this.where} has a certificate not trusted: ${why}`));
   }
 
   /** The peer ended it. */
@@ -129,6 +147,9 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
       binaryType: "uint8array",
       open: (socket) => transport.opened(socket),
       data: (_socket, chunk: Uint8Array) => transport.received(chunk),
+      handshake: (_socket, isTrusted, error) => {
+        if (!isTrusted && error !== null) transport.untrusted(error);
+      },
       drain: () => transport.drained(),
       close: (_socket, error) => transport.ended(error),
       error: (_socket, error) => transport.ended(error),

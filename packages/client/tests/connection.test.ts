@@ -1,4 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Prng } from "@mantou/base";
 import { apiVersionsApi, deleteTopicsApi, ErrorCode, metadataApi } from "@mantou/protocol";
 import { Connection, type ConnectionOptions } from "../src/connection.ts";
@@ -50,6 +53,74 @@ test("negotiates and sends at the best version of both", async () => {
   expect(seen).toBe(2);
   expect(connection.versions.range(metadataApi)).toEqual({ min: 0, max: 5 });
   expect(() => connection.versions.pick(deleteTopicsApi)).toThrow("does not serve DeleteTopics");
+});
+
+test("what is sent one way is flushed once the system has it, or is told that it is lost", async () => {
+  const peers: Bun.Socket[] = [];
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (socket) => {
+        socket.pause();
+        peers.push(socket);
+      },
+      data: () => {},
+    },
+  });
+  closers.push(() => listener.stop(true));
+  const filled = async () => {
+    const connection = await open(listener.port, { negotiate: false });
+    await connection.flushed();
+    connection.sendBytes(new Uint8Array(32 << 20));
+    const flushed = connection.flushed();
+    let isFlushed = false;
+    flushed.then(
+      () => (isFlushed = true),
+      () => {},
+    );
+    await Bun.sleep(0);
+    expect(isFlushed).toBe(false);
+    return { connection, flushed };
+  };
+  const read = await filled();
+  peers.pop()?.resume();
+  await read.flushed;
+  const lost = await filled();
+  const error = errorOf(lost.flushed);
+  lost.connection.close();
+  expect((await error).code).toBe("CLOSED");
+});
+
+const hasOpenssl = Bun.which("openssl") !== null;
+const whyNot = hasOpenssl ? "" : " (skipped: openssl is not installed)";
+
+test.skipIf(!hasOpenssl)(`a certificate that is not trusted is told${whyNot}`, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mantou-tls-"));
+  closers.push(() => rmSync(folder, { recursive: true }));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const words = `req -x509 -newkey rsa:2048 -nodes -keyout ${key} -out ${cert} -days 1 -subj /CN=localhost`;
+  const made = Bun.spawnSync(["openssl", ...words.split(" ")], { stderr: "pipe" });
+  expect(made.exitCode, made.stderr.toString()).toBe(0);
+  let heard = 0;
+  const listener = Bun.listen({
+    hostname: "localhost",
+    port: 0,
+    tls: { key: Bun.file(key), cert: Bun.file(cert) },
+    socket: {
+      data: (_socket, chunk) => {
+        heard += chunk.length;
+      },
+    },
+  });
+  closers.push(() => listener.stop(true));
+  const { port } = listener;
+  const error = await errorOf(Connection.open({ host: "localhost", port, tls: true }));
+  expect([error.code, error.message]).toEqual([
+    "UNTRUSTED",
+    expect.stringContaining("SELF_SIGNED_CERT"),
+  ]);
+  expect(heard).toBe(0);
 });
 
 test("a broker that is too new or too old for an API is named", async () => {

@@ -34,6 +34,8 @@ interface Peer {
 /** Answers frames on a port of its own with what a test's handlers say. */
 export class FakeBroker {
   readonly port: number;
+  /** Connections are ended as soon as they are made, as by a broker that is away. */
+  isAway = false;
   /** Names of the APIs that were called, in order. */
   readonly calls: string[] = [];
   private readonly handlers = new Map<number, Handler>();
@@ -55,6 +57,10 @@ export class FakeBroker {
       socket: {
         binaryType: "uint8array",
         open: (socket) => {
+          if (this.isAway) {
+            socket.terminate();
+            return;
+          }
           const assembler = new FrameAssembler(1 << 28);
           socket.data = { assembler, last: Promise.resolve(), pending: new Uint8Array(0) };
           this.sockets.add(socket);

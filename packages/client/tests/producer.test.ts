@@ -70,6 +70,24 @@ test("acks 0 does not wait for an answer", async () => {
   expect(fake.values("t", 0)).toEqual(texts(3));
 });
 
+test("a broker that is away for longer than a topic may be unknown loses nothing", async () => {
+  const { fake, client } = await start([0], 1);
+  const producer = client.producer({ metadataTimeoutMs: 50, deliveryTimeoutMs: 20_000 });
+  await producer.sendAll(numbered(1));
+  const [broker] = fake.brokers;
+  if (broker === undefined) throw new Error("no broker");
+  broker.isAway = true;
+  broker.drop();
+  const sent = Promise.allSettled(numbered(3).map((message) => producer.send(message)));
+  const tries = () => client.cluster.knownTopic("t") === undefined;
+  const start0 = performance.now();
+  // Several times the 50 ms.
+  while (!tries() || performance.now() - start0 < 300) await Bun.sleep(5);
+  broker.isAway = false;
+  expect((await sent).map(({ status }) => status)).toEqual(Array(3).fill("fulfilled"));
+  expect(fake.values("t", 0)).toEqual(["0", ...texts(3)]);
+});
+
 test("works with brokers that have no topic ids", async () => {
   const { fake, client } = await start([0], 1, { Metadata: 8, Produce: 7 });
   await client.producer({ idempotent: true }).sendAll(numbered(5));
