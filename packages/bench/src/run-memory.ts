@@ -27,6 +27,8 @@ export async function runMemory(
   const sampler = setInterval(() => samples.push(residentBytes(broker.pid) / MB), SAMPLE_MS);
   const over = new AbortController();
   const churn = comeAndGo(broker.port, over.signal);
+  // Heard of where it is awaited; until then it must not end the process.
+  churn.catch(() => {});
   try {
     await steadyLoad(turn, { ...row, topic, readers: 1 });
   } finally {

@@ -47,6 +47,8 @@ export async function steadyLoad<T>(
     ...common,
     ...{ mode: "tail", connections: readers, depth: 1, seconds: seconds + SPARE_SECONDS },
   });
+  // Heard of where it is awaited; until then it must not end the process.
+  tail.ended.catch(() => {});
   await Bun.sleep(LEAD_MS);
   const sizes = { batchBytes, recordBytes: RECORD_BYTES, acks: -1, rate: mbPerSecond } as const;
   const producer = startLoad(context.loadgen, broker.address, {
