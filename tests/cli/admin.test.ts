@@ -61,6 +61,10 @@ describe("the admin listener", () => {
     const admin = new URL(url).host;
     const well = await runCli("", ["health", "--admin", admin, "-o", "json"]);
     expect([well.status, JSON.parse(well.stdout).data.healthy]).toEqual([0, true]);
+    // A proxy has no say in it.
+    const environment = { HTTP_PROXY: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1" };
+    const direct = await runCli("", ["health", "--admin", admin], { environment });
+    expect([direct.status, direct.stderr]).toEqual([0, ""]);
     const inherited = await runCli("", ["health", "--alive"], {
       environment: { MANTOU_ADMIN_LISTEN: admin.replace("127.0.0.1", "0.0.0.0") },
     });

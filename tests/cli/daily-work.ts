@@ -80,6 +80,10 @@ export function dailyWork(address: () => string): void {
     expect(await well("consume lines --offset 0:2 -e")).toBe("10\n50\n");
     expect(await well("consume lines --since 1h --exit")).toBe("10\n50\n60\n");
     expect(await well("consume lines --until 1h")).toBe("");
+    expect(await well("consume lines --last 2 --until 1h")).toBe("");
+    expect((await data("consume lines --last 2 --until 1h")).length).toBe(0);
+    const endless = await cli("consume lines --offset @2020-01-01T08:00Z -o json");
+    expect([endless.status, endless.stdout]).toEqual([2, expect.stringContaining("needs an end")]);
     expect((await data("consume lines -e")).length).toBe(3);
     const beyond = await cli("consume lines --offset 99 -e");
     expect([beyond.status, beyond.stderr]).toEqual([2, expect.stringContaining("offsets 0 to 3")]);
@@ -111,6 +115,10 @@ export function dailyWork(address: () => string): void {
     const copied = await data("record copy source copied --keep-partitions");
     expect([copied.read, copied.records]).toEqual([8, 8]);
     expect(content(await well("consume copied -e -o ndjson"))).toEqual(content(first));
+    expect((await data("record copy source copied --offset latest")).records).toBe(0);
+    const told = ndjson(await well("produce target -o ndjson", { input: "one\ntwo\n" }));
+    expect(told.map(({ topic }) => topic)).toEqual(["target", "target"]);
+    expect((await cli("produce target -p 99", { input: "x\n" })).status).toBe(2);
   });
 
   test("consume follows what is new and ends with --count", async () => {

@@ -31,6 +31,10 @@ export function processEnvironment(): Environment {
   };
 }
 
+/** `| head` has read enough, which is no failure of ours: thrown by writing to standard output. */
+export const isClosedPipe = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === "EPIPE";
+
 function sink(descriptor: 1 | 2): Sink {
   const stream = descriptor === 1 ? process.stdout : process.stderr;
   return {
@@ -41,8 +45,8 @@ function sink(descriptor: 1 | 2): Sink {
       try {
         await writeAll(descriptor, bytes);
       } catch (error) {
-        // `| head` has read enough; that is no failure of ours.
-        if ((error as { code?: string }).code === "EPIPE") process.exit(0);
+        // Where nobody reads what is said on the side, the work goes on.
+        if (descriptor === 2 && isClosedPipe(error)) return;
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-import { Failure } from "./failure.ts";
+import { Exit, Failure } from "./failure.ts";
 import type { ClientSettings } from "./settings.ts";
 
 /** The shape of what `packages/client` throws; the class itself is not loaded for a simple error. */
@@ -42,7 +42,8 @@ function explainClientError(error: ClientErrorLike, settings: ClientSettings | n
   if (error.errorName !== undefined) {
     return new Failure(error.errorName, message, { hint: BROKER_HINTS[error.errorName] ?? null });
   }
-  return new Failure(error.code, message, { hint: clientHint(error, settings) });
+  const exitCode = error.code === "USAGE" ? Exit.USAGE : Exit.FAILED;
+  return new Failure(error.code, message, { hint: clientHint(error, settings), exitCode });
 }
 
 function clientHint(error: ClientErrorLike, settings: ClientSettings | null): string | null {
@@ -58,6 +59,8 @@ function clientHint(error: ClientErrorLike, settings: ClientSettings | null): st
       return /HTTP|<!DO|<htm/i.test(error.message)
         ? `that port belongs to a web server; Kafka's is 9092 by habit${from}`
         : `that port speaks another protocol, or TLS${from}: -X security.protocol=SSL`;
+    case "UNTRUSTED":
+      return `name whom to trust with -X ssl.ca.location=FILE${from}`;
     case "CLOSED":
       return `is it a listener for clients?${from} One with TLS needs -X security.protocol=SSL`;
     case "UNSUPPORTED":

@@ -1,4 +1,4 @@
-import type { Client, GroupDescription } from "@mantou/client";
+import type { Client, GroupDescription, ListedGroup } from "@mantou/client";
 import { Failure } from "./failure.ts";
 import { didYouMean } from "./nearest.ts";
 
@@ -16,6 +16,10 @@ export interface PartitionLag {
   readonly member: string | null;
   readonly metadata: string;
 }
+
+/** Groups of other kinds (share groups, …) have no committed offsets. */
+export const hasOffsets = ({ type }: ListedGroup): boolean =>
+  ["", "classic", "consumer"].includes(type.toLowerCase());
 
 /** Partitions whose ends are asked for at the same time. */
 const ASKED_AT_ONCE = 64;

@@ -1,4 +1,4 @@
-import type { Client, OffsetSpec, TopicMetadata } from "@mantou/client";
+import type { Client, Isolation, OffsetSpec, TopicMetadata } from "@mantou/client";
 import { usage } from "./failure.ts";
 import { momentOf } from "./moments.ts";
 import { existingTopics } from "./topics.ts";
@@ -48,6 +48,12 @@ export function rangesTotal(ranges: readonly PartitionRange[]): number | null {
   return total;
 }
 
+/** Whether what comes after the last records is wanted too. */
+export const followsLast = (spec: RangeSpec): boolean => spec.last !== null && spec.to === null;
+
+/** Whether reading ends, be it at a time to come. */
+export const hasEnd = (spec: RangeSpec): boolean => spec.to !== null || spec.untilMs !== null;
+
 /** Reads the flags that say which records are wanted. Throws Failure. */
 export function rangeSpec(values: Values, topics: readonly string[], nowMs: number): RangeSpec {
   const starts = ["from-beginning", "since", "last", "offset"].filter((name) => values.has(name));
@@ -60,13 +66,12 @@ export function rangeSpec(values: Values, topics: readonly string[], nowMs: numb
   const offset = values.text("offset");
   const untilMs = until === null ? null : momentOf("--until", until, nowMs);
   const [fromText = "", toText] = offset === null ? [] : splitRange(offset);
-  const ends = values.has("exit") || last !== null;
   let from: Place = values.has("exit") ? { kind: "earliest" } : { kind: "latest" };
   if (values.has("from-beginning") || last !== null) from = { kind: "earliest" };
   else if (since !== null) from = { kind: "time", timestamp: momentOf("--since", since, nowMs) };
   else if (offset !== null) from = placeOf(fromText, nowMs);
   else if (untilMs !== null && untilMs <= nowMs) from = { kind: "earliest" };
-  let to: Place | null = ends ? { kind: "latest" } : null;
+  let to: Place | null = values.has("exit") ? { kind: "latest" } : null;
   if (toText !== undefined && toText !== "") to = placeOf(toText, nowMs);
   if (untilMs !== null && untilMs <= nowMs) to = { kind: "time", timestamp: untilMs };
   return {
@@ -119,8 +124,15 @@ function partitionsOf(values: Values): number[] | null {
   return [...new Set(words.map((word) => integerOf("--partition", word, 0, 1_000_000)))];
 }
 
-/** Asks for the offsets that the places stand for. Throws Failure. */
-export async function resolveRange(client: Client, spec: RangeSpec): Promise<PartitionRange[]> {
+/**
+ * Asks for the offsets that the places stand for. Throws Failure.
+ * @param isolation as it is read with: what is committed ends where the first open transaction begins.
+ */
+export async function resolveRange(
+  client: Client,
+  spec: RangeSpec,
+  isolation: Isolation = "read_uncommitted",
+): Promise<PartitionRange[]> {
   const topics = await existingTopics(client, spec.topics);
   const wanted = topics.flatMap((topic) =>
     partitionsIn(topic, spec.partitions).map((partition) => ({ topic: topic.name, partition })),
@@ -128,7 +140,7 @@ export async function resolveRange(client: Client, spec: RangeSpec): Promise<Par
   return await Promise.all(
     wanted.map(async ({ topic, partition }) => {
       const ask = async (at: OffsetSpec): Promise<number> =>
-        (await client.admin.listOffset(topic, partition, at)).offset;
+        (await client.admin.listOffset(topic, partition, at, isolation)).offset;
       const [earliest, latest] = await Promise.all([ask("earliest"), ask("latest")]);
       const resolve = async (place: Place): Promise<number> => {
         switch (place.kind) {

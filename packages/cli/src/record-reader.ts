@@ -5,6 +5,9 @@ import { resolveRange } from "./record-range.ts";
 /** How long a poll waits, in milliseconds; the end of a range is looked for in between. */
 const POLL_MS = 250;
 
+/** Partitions that are read at a time from their ends. */
+const PARTITIONS_AT_ONCE = 8;
+
 /**
  * Records of a range in runs, as they come, until its end.
  * @param onRanges told, once, which offsets are going to be read.
@@ -15,7 +18,7 @@ export async function* readRange(
   options: ConsumerOptions,
   onRanges: (ranges: readonly PartitionRange[]) => void = () => {},
 ): AsyncGenerator<ConsumedRecord[]> {
-  const ranges = await resolveRange(client, spec);
+  const ranges = await resolveRange(client, spec, options.isolation);
   onRanges(ranges);
   if (spec.last === null) {
     yield* readPartitions(client, ranges, spec.untilMs, options);
@@ -31,7 +34,7 @@ export async function* readLastAndFollow(
   spec: RangeSpec,
   options: ConsumerOptions,
 ): AsyncGenerator<ConsumedRecord[]> {
-  const ranges = await resolveRange(client, spec);
+  const ranges = await resolveRange(client, spec, options.isolation);
   const seen = await lastRecords(client, ranges, spec.last ?? 0, options);
   if (seen.length > 0) yield seen;
   const onward = ranges.map((range) => ({ ...range, from: range.latest, to: null }));
@@ -79,7 +82,8 @@ async function* readPartitions(
       }
       // A partition that is done would go on being fetched for nothing.
       if (open.size < before && open.size > 0) assign(positions);
-      if (untilMs !== null && Date.now() >= untilMs && polled.length === 0) return;
+      const isOver = untilMs !== null && Date.now() >= untilMs;
+      if (isOver && polled.every(({ timestamp }) => timestamp >= untilMs)) return;
     }
   } finally {
     consumer.close();
@@ -94,10 +98,13 @@ async function lastRecords(
   options: ConsumerOptions,
 ): Promise<ConsumedRecord[]> {
   if (count === 0) return [];
-  const all = await Promise.all(
-    ranges.map((range) => lastOfPartition(client, range, count, options)),
-  );
-  const records = all.flat();
+  const records: ConsumedRecord[] = [];
+  // Each has connections of its own: a few at a time.
+  for (let at = 0; at < ranges.length; at += PARTITIONS_AT_ONCE) {
+    const some = ranges.slice(at, at + PARTITIONS_AT_ONCE);
+    const found = some.map((range) => lastOfPartition(client, range, count, options));
+    for (const run of await Promise.all(found)) for (const record of run) records.push(record);
+  }
   // Equal times keep the order of their partition.
   records.sort(
     (a, b) => a.timestamp - b.timestamp || a.partition - b.partition || a.offset - b.offset,
@@ -113,10 +120,12 @@ async function lastOfPartition(
   options: ConsumerOptions,
 ): Promise<ConsumedRecord[]> {
   for (let back = count; ; back *= 4) {
-    const from = Math.max(range.earliest, range.latest - back);
+    const to = range.to ?? range.latest;
+    const from = Math.max(range.earliest, to - back);
     const records: ConsumedRecord[] = [];
-    const bounded = { ...range, from, to: range.latest };
-    for await (const run of readPartitions(client, [bounded], null, options)) records.push(...run);
+    for await (const run of readPartitions(client, [{ ...range, from, to }], null, options)) {
+      for (const record of run) records.push(record);
+    }
     if (records.length >= count || from === range.earliest) return records.slice(-count);
   }
 }

@@ -114,7 +114,8 @@ export class RecordSender {
   failure(explained: Failure): Failure {
     const { sent, failedCount } = this;
     const message = `${plural(failedCount, "record")} not taken, ${sent} taken: ${explained.message}`;
-    return new Failure(explained.code, message, { hint: explained.hint });
+    const { hint, exitCode } = explained;
+    return new Failure(explained.code, message, { hint, exitCode });
   }
 
   private count(delivery: Delivery): void {

@@ -52,17 +52,32 @@ export function encodePart(bytes: Uint8Array | null, as: RecordEncoding): Encode
       const isSafe = Number.isSafeInteger(Number(value));
       return { value: isSafe ? Number(value) : String(value), encoding: as };
     }
-    case "float64":
-      return bytes.length === 8 ? { value: viewOf(bytes).getFloat64(0), encoding: as } : base64();
+    case "float64": {
+      if (bytes.length !== 8) return base64();
+      const value = viewOf(bytes).getFloat64(0);
+      // JSON has neither infinities nor NaN nor a zero below zero.
+      const isShown = Number.isFinite(value) && !Object.is(value, -0);
+      return isShown ? { value, encoding: as } : base64();
+    }
   }
 }
 
 function jsonPart(bytes: Uint8Array): EncodedPart | null {
   try {
-    return { value: JSON.parse(strict.decode(bytes)) as unknown, encoding: "json" };
+    const text = strict.decode(bytes);
+    const value = JSON.parse(text) as unknown;
+    return keepsNumbers(text) ? { value, encoding: "json" } : null;
   } catch {
     return null;
   }
+}
+
+/** Whether all numbers of a JSON text are what they were once they have been a double. */
+function keepsNumbers(text: string): boolean {
+  if (!/\d{16}/.test(text)) return true;
+  const bare = text.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  const tokens = bare.match(/[-+.\deE]*\d{16}[-+.\deE]*/g) ?? [];
+  return tokens.every((token) => String(Number(token)) === token);
 }
 
 /** The other way. @param what for the error: "the value". Throws Failure. */

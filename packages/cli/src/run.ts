@@ -1,6 +1,6 @@
 import type { Client } from "@mantou/client";
 import type { CommandSpec, Invocation } from "./command.ts";
-import type { Environment } from "./environment.ts";
+import { type Environment, isClosedPipe } from "./environment.ts";
 import { explain } from "./explain.ts";
 import { Exit, Failure, usage } from "./failure.ts";
 import { didYouMean } from "./nearest.ts";
@@ -20,9 +20,7 @@ export async function runCommandLine(
     parsed = parseCommandLine(root, argv);
   } catch (error) {
     const output = new Output(environment, { command: "", format: formatGuess(argv) });
-    const failure = explain(error, null);
-    await output.failure(failure);
-    return failure.exitCode;
+    return await failed(error, output, null);
   }
   const { path, values } = parsed;
   const command = path.map((spec) => spec.name).join(" ");
@@ -39,9 +37,7 @@ export async function runCommandLine(
     }
   } catch (error) {
     const output = new Output(environment, { command, format: values.text("output") ?? "table" });
-    const failure = explain(error, null);
-    await output.failure(failure);
-    return failure.exitCode;
+    return await failed(error, output, null);
   }
   return await runCommand(scope, command, parsed, environment);
 }
@@ -90,12 +86,26 @@ async function runCommand(
     if (answer !== null) await output.answer(answer);
     return answer?.exitCode ?? Exit.OK;
   } catch (error) {
-    const failure = explain(error, settings);
-    await output.failure(failure);
-    return failure.exitCode;
+    return await failed(error, output, settings);
   } finally {
     (client as Client | null)?.abort();
   }
+}
+
+/** Says why it did not work, where anybody reads it; gives the exit status. */
+async function failed(
+  error: unknown,
+  output: Output,
+  settings: ClientSettings | null,
+): Promise<number> {
+  if (isClosedPipe(error)) return Exit.OK;
+  const failure = explain(error, settings);
+  try {
+    await output.failure(failure);
+  } catch (unread) {
+    if (!isClosedPipe(unread)) throw unread;
+  }
+  return failure.exitCode;
 }
 
 /** The format that was asked for, else the one that fits where it goes; null: there is no such. */

@@ -188,9 +188,13 @@ export function clientSettings(
     setter(targets, value, name);
   };
   for (const [name, value] of Object.entries(profile?.profile.properties ?? {})) apply(name, value);
+  const profileBootstrap = profile?.profile.bootstrap ?? targets.bootstrap;
   targets.bootstrap = null;
   for (const item of values.list("property")) apply(...pairOf("-X", item));
-  const found = bootstrapOf(values, targets.bootstrap, variables, profile);
+  const found = bootstrapOf(values, targets.bootstrap, variables, [
+    profileBootstrap,
+    `profile ${profile?.name}`,
+  ]);
   const timeout = values.text("timeout");
   const timeoutMs = timeout === null ? TIMEOUT_MS : durationOf("--timeout", timeout);
   const client: ClientOptions = {
@@ -210,19 +214,16 @@ function bootstrapOf(
   values: Values,
   property: string | null,
   variables: Readonly<Record<string, string | undefined>>,
-  profile: { readonly name: string; readonly profile: Profile } | null,
+  fromProfile: readonly [string | null, string],
 ): Pick<ClientSettings, "bootstrap" | "bootstrapFrom"> {
-  const places: readonly [string | null | undefined, string][] = [
+  const places: readonly (readonly [string | null | undefined, string])[] = [
     [values.text("bootstrap"), "-b"],
     [property, "-X bootstrap.servers"],
     [variables["MANTOU_BOOTSTRAP"], "MANTOU_BOOTSTRAP"],
-    [
-      profile?.profile.bootstrap ?? profile?.profile.properties?.["bootstrap.servers"],
-      `profile ${profile?.name}`,
-    ],
+    fromProfile,
     [BOOTSTRAP_FALLBACK, "the default"],
   ];
-  const [bootstrap, bootstrapFrom] = places.find(([value]) => (value ?? "") !== "") as [
+  const [bootstrap, bootstrapFrom] = places.find(([value]) => (value ?? "") !== "") as readonly [
     string,
     string,
   ];

@@ -31,9 +31,9 @@ export function renderTable(table: Table, style: TableStyle): string {
     columns.map((column) => cellText(column.of(row), column.kind ?? "text", style)),
   );
   const widths = columns.map((column, index) =>
-    Math.max(
+    cells.reduce(
+      (width, row) => Math.max(width, Bun.stringWidth(row[index] ?? "")),
       Bun.stringWidth(column.title),
-      ...cells.map((row) => Bun.stringWidth(row[index] ?? "")),
     ),
   );
   const line = (texts: readonly string[], kinds: readonly CellKind[]): string =>

@@ -98,6 +98,23 @@ describe("records as JSON", () => {
   });
 });
 
+test("numbers that JSON cannot hold stay text or bytes", () => {
+  const asJson = (value: string) => encodePart(utf8.encode(value), "json");
+  for (const value of [
+    '{"id":1234567890123456789}',
+    "[-9007199254740993]",
+    "0.12345678901234567891",
+  ])
+    expect(asJson(value)).toEqual({ value, encoding: null });
+  for (const value of ['{"id":9007199254740991}', '{"id":"1234567890123456789","n":1.5}', "1e300"])
+    expect(asJson(value).encoding).toBe("json");
+  for (const number of [Number.NaN, Infinity, -0, 1.5]) {
+    const bytes = new Uint8Array(Float64Array.of(number).buffer).toReversed();
+    const { value, encoding } = encodePart(bytes, "float64");
+    expect(decodePart(value, encoding ?? "text", "the value")).toEqual(bytes);
+  }
+});
+
 describe("printing records", () => {
   const shown = (format: string, fields: Partial<ConsumedRecord> = {}): string =>
     text.decode(compilePrintf(format)(record(fields)));

@@ -111,6 +111,13 @@ describe("profiles", () => {
     expect(list.data.map((row: { name: string }) => row.name)).toEqual(["dev", "other"]);
   });
 
+  test("a synonym in a profile names the brokers too", async () => {
+    const set = await run(`profile set other -X metadata.broker.list=${REFUSED}`);
+    expect([set.status, set.stderr]).toEqual([0, expect.anything()]);
+    const { stdout } = await run("topic list --profile other -o json");
+    expect(JSON.parse(stdout).error.message).toContain(REFUSED);
+  });
+
   test("a misspelt one is named", async () => {
     await run("profile set staging -b 127.0.0.1:2");
     expect((await run("topic list --profile stagin")).stderr).toContain("did you mean staging?");
@@ -203,6 +210,22 @@ describe("completion", () => {
   test("is silent where the broker cannot be reached", async () => {
     expect(await words("topic show ")).toEqual([]);
     mkdirSync(join(folder, "x"));
+  });
+
+  test.skipIf(Bun.which("bash") === null)("takes no name for a command", async () => {
+    const { stdout } = await run("completion bash");
+    const names = ["plain", "two words", "$(echo RUN)", "`echo RUN`"];
+    const script = `${stdout}
+fake() { printf '%s\\tabout\\n' ${names.map((name) => `'${name}'`).join(" ")}; }
+COMP_WORDS=(fake x) COMP_CWORD=1
+_mantou
+printf '%s\\n' "\${COMPREPLY[@]}"
+eval "printf '<%s>' \${COMPREPLY[*]}"`;
+    const shell = Bun.spawnSync(["bash", "-c", script], { stderr: "pipe" });
+    const lines = shell.stdout.toString().split("\n");
+    // Typed as they are offered, they are the names.
+    expect(lines.at(-1)).toBe(names.map((name) => `<${name}>`).join(""));
+    expect(lines.length).toBe(names.length + 1);
   });
 
   test("scripts are understood by their shells", async () => {

@@ -56,6 +56,13 @@ describe("words for people", () => {
     expect(progressBar(1234, null, "sent")).toBe("1,234 sent");
   });
 
+  test("a table may have more rows than a call has arguments", () => {
+    const rows = Array.from({ length: 200_000 }, (_, n) => ({ n }));
+    const columns = [{ title: "N", of: (row: { n: number }) => row.n, kind: "count" as const }];
+    const style = { isWide: false, isTerminal: false, hasColor: false, nowMs: 0 };
+    expect(renderTable(table(rows, columns), style).split("\n").length).toBe(rows.length + 2);
+  });
+
   test("nearest names", () => {
     expect(editDistance("ordres", "orders")).toBe(1);
     expect(nearestNames("ordrs", ["orders", "payments", "order"])).toEqual(["orders", "order"]);

@@ -9,6 +9,9 @@ import { Values } from "../values.ts";
 /** Nobody waits longer for a tab key. */
 const LIVE_TIMEOUT_MS = 1500;
 
+/** What would end a line, or tell a terminal something. */
+const CONTROL = /\p{Cc}/u;
+
 /** Prints candidates, one per line: the word, a tab, what it is. Never an error. */
 export const run: Run = async ({ rest, output, environment }) => {
   const words = rest[0] === "--" ? rest.slice(1) : rest;
@@ -25,7 +28,9 @@ export const run: Run = async ({ rest, output, environment }) => {
   }
   const lines = [
     ...candidates.map(({ word, about }) => `${word}\t${about}\n`),
-    ...names.filter((name) => name.startsWith(current)).map((name) => `${name}\n`),
+    ...names
+      .filter((name) => name.startsWith(current) && !CONTROL.test(name))
+      .map((name) => `${name}\n`),
   ];
   await output.write(lines.join(""));
   return null;

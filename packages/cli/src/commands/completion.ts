@@ -2,12 +2,18 @@ import type { Run } from "../command.ts";
 import { usage } from "../failure.ts";
 import { didYouMean } from "../nearest.ts";
 
-/** The scripts ask `mantou __complete` for everything, so that they never grow old. */
+/**
+ * The scripts ask `mantou __complete` for everything, so that they never grow old. What they get is
+ * text: names of groups are anybody's to choose, and no shell may read them as anything else.
+ */
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `# bash completion for mantou
 _mantou() {
-  local IFS=$'\\n' word="\${COMP_WORDS[COMP_CWORD]}"
-  COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1)" -- "$word"))
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    COMPREPLY+=("$(printf '%q' "\${line%%$'\\t'*}")")
+  done < <("\${COMP_WORDS[0]}" __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _mantou mantou
 `,

@@ -6,7 +6,7 @@ import { type RecordFormats, recordToJson } from "../record-json.ts";
 import { joined } from "../record-printf.ts";
 import { recordPrinter } from "../record-printers.ts";
 import { readLastAndFollow, readRange } from "../record-reader.ts";
-import { rangeSpec } from "../record-range.ts";
+import { followsLast, hasEnd, rangeSpec } from "../record-range.ts";
 import type { RecordEncoding } from "../record-text.ts";
 import type { Values } from "../values.ts";
 import { Where } from "../where.ts";
@@ -29,9 +29,8 @@ export async function* wantedRecords(
   const client = await connect();
   const committed: ConsumerOptions = values.has("committed") ? { isolation: "read_committed" } : {};
   const options = { ...(await settings()).consumer, ...committed };
-  const follows = spec.last !== null && !values.has("exit");
-  const runs = follows
-    ? readLastAndFollow(client, { ...spec, to: null }, options)
+  const runs = followsLast(spec)
+    ? readLastAndFollow(client, spec, options)
     : readRange(client, spec, options);
   let left = values.integer("count", 0) ?? Infinity;
   if (left === 0) return;
@@ -68,8 +67,8 @@ export const run: Run = async (invocation) => {
 /** One envelope with all records: there has to be an end. */
 async function collected(invocation: Invocation, where: Where | null, formats: RecordFormats) {
   const { values } = invocation;
-  const hasEnd = ["exit", "count", "until"].some((name) => values.has(name));
-  if (!hasEnd && !/:./.test(values.text("offset") ?? "")) {
+  const spec = rangeSpec(values, values.positionals, Date.now());
+  if (!hasEnd(spec) && !values.has("count")) {
     throw usage(
       `-o ${invocation.output.format} needs an end: --exit, --count or --until`,
       "-o ndjson prints records as they come",
@@ -80,7 +79,7 @@ async function collected(invocation: Invocation, where: Where | null, formats: R
     if (data.length + records.length > RECORDS_HELD_MAX) {
       throw usage(`more than ${RECORDS_HELD_MAX} records: use -o ndjson`);
     }
-    data.push(...records.map((record) => recordToJson(record, formats)));
+    for (const record of records) data.push(recordToJson(record, formats));
   }
   const warning = where?.warning ?? null;
   return { data, view: [], warnings: warning === null ? [] : [warning] };

@@ -20,9 +20,12 @@ export const run: Run = async ({ values, connect, output }) => {
     throw usage("--topic goes with one group only");
   }
   const dryRun = !values.has("yes");
+  const groups: GroupDescription[] = [];
+  // All of them before the first is deleted, so that a typing error deletes none.
+  for (const name of new Set(values.positionals)) groups.push(await existingGroup(client, name));
   const rows: Row[] = [];
-  for (const name of new Set(values.positionals)) {
-    const group = await existingGroup(client, name);
+  for (const group of groups) {
+    const name = group.groupId;
     const offsets = (await client.groups.offsets(name)).filter(
       ({ topic }) => topics.length === 0 || topics.includes(topic),
     );

@@ -1,7 +1,7 @@
 import type { Client, ListedGroup } from "@mantou/client";
 import { table } from "../answer.ts";
 import type { Run } from "../command.ts";
-import { lagOf, totalLag } from "../groups.ts";
+import { hasOffsets, lagOf, totalLag } from "../groups.ts";
 
 interface Row {
   readonly group: string;
@@ -52,11 +52,9 @@ const plain = (group: ListedGroup): Row => ({
   state: group.state || null,
 });
 
-/** Groups of other kinds (share groups, …) have no committed offsets. */
-async function lag(client: Client, { groupId, type }: ListedGroup): Promise<Partial<Row>> {
-  if (type !== "" && type.toLowerCase() !== "classic" && type.toLowerCase() !== "consumer")
-    return {};
-  const group = await client.groups.describe(groupId);
+async function lag(client: Client, listed: ListedGroup): Promise<Partial<Row>> {
+  if (!hasOffsets(listed)) return {};
+  const group = await client.groups.describe(listed.groupId);
   const rows = await lagOf(client, group);
   return {
     members: group.members.length,

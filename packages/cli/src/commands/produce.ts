@@ -14,6 +14,8 @@ import { existingTopic } from "../topics.ts";
 import type { Values } from "../values.ts";
 
 const PROGRESS_MS = 250;
+/** Deliveries that may wait for whoever reads standard output. */
+const DELIVERIES_MAX = 10_000;
 
 export const run: Run = async (invocation) => {
   const { values, output, connect, settings } = invocation;
@@ -26,12 +28,19 @@ export const run: Run = async (invocation) => {
   if (topic !== null && options.autoCreateTopics !== true) await existingTopic(client, topic);
   const deliveries: object[] = [];
   const keepsDeliveries = output.format === "ndjson";
+  let telling = Promise.resolve();
+  const tellDeliveries = async (): Promise<void> => {
+    const lines = deliveries.splice(0).map((delivery) => `${JSON.stringify(delivery)}\n`);
+    if (lines.length > 0) await output.write(lines.join(""));
+  };
   const linger = invocation.environment.stdin.isTerminal ? {} : { lingerMs: 5 };
   const sender = new RecordSender(
     client,
     producerOptions(values, { ...linger, ...producer }),
     (delivery) => {
-      if (keepsDeliveries) deliveries.push(delivery);
+      if (!keepsDeliveries) return;
+      deliveries.push(delivery);
+      if (deliveries.length === 1) telling = telling.then(tellDeliveries);
     },
   );
   let thrown: unknown = null;
@@ -40,6 +49,7 @@ export const run: Run = async (invocation) => {
   try {
     for await (const message of messages(invocation, topic, input)) {
       await sender.send(message);
+      if (deliveries.length >= DELIVERIES_MAX) await telling;
       const now = performance.now();
       if (now - lastProgress < PROGRESS_MS || now - startedMs < 1000) continue;
       lastProgress = now;
@@ -49,19 +59,21 @@ export const run: Run = async (invocation) => {
     thrown = error;
   }
   const counts = await sender.finish();
+  await telling;
   if (sender.error !== null) throw sender.failure(explain(sender.error, await settings()));
   if (thrown !== null) throw thrown;
-  return answerOf(invocation, counts, deliveries);
+  return answerOf(invocation, counts);
 };
 
-async function answerOf(invocation: Invocation, counts: SendCounts, deliveries: readonly object[]) {
+async function answerOf(invocation: Invocation, counts: SendCounts) {
   const { output, environment } = invocation;
   const { records, bytes, places } = counts;
   // In a pipe nobody asked for a summary; on a terminal it is the proof that something happened.
   const isShown = output.isMachine || environment.stdout.isTerminal;
   return {
     data: { records, bytes, partitions: places },
-    lines: deliveries,
+    // Told already, one by one.
+    lines: [],
     view: isShown
       ? [
           table(

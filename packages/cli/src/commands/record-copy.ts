@@ -6,8 +6,9 @@ import { plural } from "../humane.ts";
 import { progressBar } from "../progress.ts";
 import { producerOptions, RecordSender } from "../record-sender.ts";
 import { readLastAndFollow, readRange } from "../record-reader.ts";
-import { rangeSpec, type RangeSpec, rangesTotal } from "../record-range.ts";
+import { followsLast, rangeSpec, type RangeSpec, rangesTotal } from "../record-range.ts";
 import { existingTopic } from "../topics.ts";
+import type { Values } from "../values.ts";
 import { Where } from "../where.ts";
 
 const PROGRESS_MS = 250;
@@ -32,9 +33,8 @@ export const run: Run = async (invocation) => {
   let total: number | null = null;
   let thrown: unknown = null;
   try {
-    const spec = copySpec(rangeSpec(values, [from], Date.now()), values.has("follow"));
-    const follows = values.has("follow") && spec.last !== null;
-    const runs = follows
+    const spec = copySpec(values, from);
+    const runs = followsLast(spec)
       ? readLastAndFollow(source, spec, consumer)
       : readRange(source, spec, consumer, (ranges) => {
           total = rangesTotal(ranges);
@@ -87,10 +87,12 @@ async function connectTo(options: object, brokers: string): Promise<Client> {
 }
 
 /** A copy begins with the oldest record and ends where the topic ends now, unless told otherwise. */
-function copySpec(spec: RangeSpec, follow: boolean): RangeSpec {
-  const from = spec.from.kind === "latest" ? ({ kind: "earliest" } as const) : spec.from;
-  const to = follow ? null : (spec.to ?? ({ kind: "latest" } as const));
-  return { ...spec, from, to };
+function copySpec(values: Values, topic: string): RangeSpec {
+  const spec = rangeSpec(values, [topic], Date.now());
+  const hasStart = ["from-beginning", "since", "last", "offset"].some((name) => values.has(name));
+  const from = hasStart ? spec.from : ({ kind: "earliest" } as const);
+  const end = values.has("follow") ? null : ({ kind: "latest" } as const);
+  return { ...spec, from, to: spec.to ?? end };
 }
 
 const messageOf = (record: ConsumedRecord, topic: string, keepsPartition: boolean): Message => ({
