@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::api::{Reply, StoreCode, StoreError};
 use crate::checkpoint::Point;
 use crate::core::Core;
-use crate::janitor::{SYNC_TOGETHER_LOGS, SyncMode, seal_files, write_checkpoint, write_epochs};
+use crate::janitor::{write_checkpoint, write_epochs};
 use crate::log::{Log, Segment, Status};
+use crate::seal::{SYNC_TOGETHER_LOGS, SyncMode, seal_files};
 use crate::segment_files::spill;
 
 /// Carries the closing request out, on the writer's thread, behind everything that was queued.

@@ -32,6 +32,7 @@ mod open;
 mod readers;
 mod recover;
 mod scan;
+mod seal;
 mod search;
 mod segment_files;
 mod small_files;

@@ -13,7 +13,7 @@ use crate::append::wall_ms;
 use crate::checkpoint::{CheckpointEntry, Point, parse_leader_epochs, partition_metadata};
 use crate::core::Core;
 use crate::deleter::Job;
-use crate::janitor::{SYNC_TOGETHER_LOGS, SyncMode, seal_files, write_epochs};
+use crate::janitor::write_epochs;
 use crate::log::{Active, Log, Status};
 use crate::names::{
     DELETED, INDEX, LEADER_EPOCHS, LOG, PARTITION_METADATA, TEMPORARY, TIME_INDEX, check_log,
@@ -21,6 +21,7 @@ use crate::names::{
 };
 use crate::recover::{Known, ListedSegment, Recovered, recover};
 use crate::scan::{Found, Scanner};
+use crate::seal::{SYNC_TOGETHER_LOGS, SyncMode, seal_files};
 use crate::vfs::{OpenMode, read_file, write_file};
 
 pub use queue::{OpenQueue, run};

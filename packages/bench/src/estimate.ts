@@ -27,7 +27,7 @@ function rowSeconds({ secondsPerRun }: Form, row: ScenarioRow): number {
   switch (row.kind) {
     case "produce":
       // Memory for twice what it may write is touched before.
-      return secondsPerRun * 4.5;
+      return secondsPerRun * 2.7;
     case "fetch":
       // It writes first what it reads.
       return secondsPerRun + 2;

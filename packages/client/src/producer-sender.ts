@@ -10,7 +10,8 @@ import { ProducerIdentity } from "./producer-identity.ts";
 import { ProducerLane } from "./producer-lane.ts";
 import { ProducerLink } from "./producer-link.ts";
 import type { ProducerSettings } from "./producer-options.ts";
-import { backoffMs, retrying } from "./retry.ts";
+import { backoffMs } from "./retry.ts";
+import { TopicLearner } from "./topic-learner.ts";
 
 const REQUESTS_MAX = 5;
 /** While anything is pending, it is looked at this often even if nothing happens. */
@@ -23,12 +24,9 @@ export class ProducerSender {
   private readonly lanes = new Map<string, ProducerLane>();
   private readonly busy = new Set<ProducerLane>();
   private readonly links = new Map<number, ProducerLink>();
-  private readonly refreshing = new Set<string>();
-  /** Topics whose partitions were known once. */
-  private readonly learnt = new Set<string>();
+  private readonly topics: TopicLearner;
   private readonly identity: ProducerIdentity;
   private isScheduled = false;
-  private isAbandoned = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   /** Batches do not linger. */
   isHurried = false;
@@ -41,7 +39,8 @@ export class ProducerSender {
     /** Called when a topic was learnt (null), or cannot be. */
     private readonly onTopic: (topic: string, error: unknown) => void,
   ) {
-    const { deliveryTimeoutMs, requestTimeoutMs } = settings;
+    const { deliveryTimeoutMs, metadataTimeoutMs, requestTimeoutMs } = settings;
+    this.topics = new TopicLearner(cluster, metadataTimeoutMs, deliveryTimeoutMs);
     this.identity = new ProducerIdentity(cluster, deliveryTimeoutMs, requestTimeoutMs);
   }
 
@@ -72,7 +71,7 @@ export class ProducerSender {
 
   /** Fails everything that is not settled. */
   abandon(error: ClientError): void {
-    this.isAbandoned = true;
+    this.topics.abandon();
     if (this.timer !== null) clearTimeout(this.timer);
     for (const lane of this.busy) {
       for (const batch of lane.batches()) this.fail(lane, batch, error);
@@ -83,39 +82,16 @@ export class ProducerSender {
 
   /** Learns a topic, unless that is under way, and goes on. */
   refresh(topic: string): void {
-    if (this.refreshing.has(topic)) return;
-    this.refreshing.add(topic);
-    this.learn(topic)
-      .then(
-        () => {
-          this.learnt.add(topic);
-          this.onTopic(topic, null);
-        },
+    this.topics
+      .learn(topic)
+      ?.then(
+        () => this.onTopic(topic, null),
         (error: unknown) => {
           for (const lane of this.busy) if (lane.topic === topic) this.failQueued(lane, error);
           this.onTopic(topic, error);
         },
       )
-      .finally(() => {
-        this.refreshing.delete(topic);
-        this.schedule();
-      });
-  }
-
-  /** A broker that is away may be back in time for records whose topic was known before. */
-  private async learn(topic: string): Promise<void> {
-    const { metadataTimeoutMs, deliveryTimeoutMs } = this.settings;
-    const waitMs = this.learnt.has(topic) ? deliveryTimeoutMs : 0;
-    const deadline = performance.now() + waitMs;
-    for (;;) {
-      try {
-        await retrying(metadataTimeoutMs, () => this.cluster.topic(topic));
-        return;
-      } catch (error) {
-        const isAway = !(error instanceof BrokerError) && isRetriable(error);
-        if (!isAway || this.isAbandoned || performance.now() >= deadline) throw error;
-      }
-    }
+      .finally(() => this.schedule());
   }
 
   private pump(): void {
