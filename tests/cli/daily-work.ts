@@ -7,7 +7,8 @@ export function dailyWork(address: () => string): void {
     runCli(address(), line.split(" "), options);
   const well = async (line: string, options: RunOptions = {}): Promise<string> => {
     const { status, stdout, stderr } = await cli(line, options);
-    expect({ line, status, stderr }).toMatchObject({ line, status: 0 });
+    const printed = status === 0 ? "" : stdout;
+    expect({ line, status, stderr, printed }).toMatchObject({ line, status: 0 });
     return stdout;
   };
   const data = async (line: string, options: RunOptions = {}) =>

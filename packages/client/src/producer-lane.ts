@@ -17,6 +17,8 @@ export class ProducerLane {
   private readonly repeated: ProducerBatch[] = [];
   private nextSequence = 0;
   private nextOrdinal = 0;
+  /** The partition has taken a batch under the current producer id. */
+  private isEstablished = false;
   /** Nothing is sent before this monotonic time, in milliseconds. */
   notBeforeMs = 0;
 
@@ -58,7 +60,10 @@ export class ProducerLane {
       if (this.inFlight.length > 0) return undefined;
       this.queue.unshift(...this.repeated.splice(0));
     }
-    return this.inFlight.length >= this.inFlightMax ? undefined : this.queue[0];
+    // A leader takes any number as the first of a producer that it does not know: a later batch
+    // must not get there while an earlier one may have to be repeated.
+    const inFlightMax = this.isEstablished ? this.inFlightMax : 1;
+    return this.inFlight.length >= inFlightMax ? undefined : this.queue[0];
   }
 
   /** Moves the head under way; with a producer id, under its sequence number. */
@@ -73,7 +78,13 @@ export class ProducerLane {
     this.nextSequence = (this.nextSequence + batch.recordsCount) % 0x8000_0000;
   }
 
-  /** The batch is settled. */
+  /** The batch was taken. */
+  complete(batch: ProducerBatch): void {
+    this.isEstablished = batch.identity !== null;
+    this.finish(batch);
+  }
+
+  /** The batch is no longer under way. */
   finish(batch: ProducerBatch): void {
     const at = this.inFlight.indexOf(batch);
     if (at >= 0) this.inFlight.splice(at, 1);
@@ -112,5 +123,6 @@ export class ProducerLane {
   /** Numbers start at 0 again, with a new producer id. */
   resetSequence(): void {
     this.nextSequence = 0;
+    this.isEstablished = false;
   }
 }

@@ -255,7 +255,7 @@ export class ProducerSender {
 
   private complete(lane: ProducerLane, batch: ProducerBatch, offset: number, time: number): void {
     if (batch.isSettled) return;
-    lane.finish(batch);
+    lane.complete(batch);
     batch.complete(offset, time);
     this.onSettled(batch);
   }

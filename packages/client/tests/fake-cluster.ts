@@ -185,13 +185,19 @@ export class FakeCluster {
     return request.acks === 0 ? SILENT : { responses };
   }
 
-  /** Sequence numbers as a leader checks them, with all duplicates remembered. */
+  /**
+   * Sequence numbers as a leader checks them, with all duplicates remembered. A producer that the
+   * partition has not seen may begin with any number, as with Kafka.
+   */
   private appendProduced(partition: FakePartition, bytes: Uint8Array): [number, number] {
     const batch = new BatchView().at(viewOf(bytes), 0);
     if (batch.computeCrc(bytes) !== batch.crc) return [ErrorCode.CORRUPT_MESSAGE, -1];
     const { producerId, baseSequence, recordsCount } = batch;
     if (producerId < 0) return [0, this.append(partition, bytes)];
-    const known = partition.producers.get(producerId) ?? { nextSequence: 0, sent: new Map() };
+    const known = partition.producers.get(producerId) ?? {
+      nextSequence: baseSequence,
+      sent: new Map(),
+    };
     const duplicate = known.sent.get(baseSequence);
     if (duplicate !== undefined) return [0, duplicate];
     if (baseSequence !== known.nextSequence) return [ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, -1];

@@ -8,6 +8,8 @@ import { producerOptions } from "../record-sender.ts";
 const LIVE_MS = 250;
 /** Records that wait for their answers, in bytes: enough to keep a broker busy. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
+/** The same in records, which also holds while the new topic is not known everywhere yet. */
+const AHEAD_RECORDS = 20_000;
 
 interface Phase {
   readonly phase: "produce" | "consume";
@@ -89,8 +91,10 @@ async function produce(
   const live = liveFigures(output, "produce", shape.size);
   const startedMs = performance.now();
   const endMs = startedMs + shape.seconds * 1000;
+  const hasRoom = (): boolean =>
+    producer.bytesBuffered < AHEAD_BYTES && sent - done < AHEAD_RECORDS;
   while (performance.now() < endMs && !shape.isStopped() && failures.length === 0) {
-    for (let count = 0; count < 500 && producer.bytesBuffered < AHEAD_BYTES; count += 1) {
+    for (let count = 0; count < 500 && hasRoom(); count += 1) {
       const sentMs = performance.now();
       const partition = next;
       // Runs of records per partition fill batches, as real producers do.
@@ -107,9 +111,7 @@ async function produce(
       );
     }
     await live(done, performance.now() - startedMs);
-    await new Promise((resolve) =>
-      setTimeout(resolve, producer.bytesBuffered < AHEAD_BYTES ? 0 : 1),
-    );
+    await new Promise((resolve) => setTimeout(resolve, hasRoom() ? 0 : 1));
   }
   await producer.close();
   if (failures.length > 0) throw failures[0];
