@@ -12,6 +12,7 @@ mod produce;
 mod rebalance;
 mod report;
 mod stamp;
+mod standstill;
 mod stop;
 mod tail;
 mod usage;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["forget", folder] => return told(folder, forget::run(Path::new(folder))),
         ["warm", bytes] => return told("warm", warm(bytes)),
+        ["standstill"] => return ended("standstill", standstill::run()),
         ["rebalance", rest @ ..] => return ended("rebalance", rebalance::run(rest)),
         _ => {}
     }

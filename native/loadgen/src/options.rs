@@ -5,14 +5,14 @@ use std::time::Duration;
 
 pub const HELP: &str = "\
 usage: loadgen produce|fetch|tail --topic NAME [options]
-       loadgen forget FOLDER | warm BYTES
+       loadgen forget FOLDER | warm BYTES | standstill
        loadgen rebalance ADDRESS GROUP TOPIC MEMBERS ROUNDS
 
 Loads one broker that leads every partition of an existing topic; prints one JSON object.
 SIGTERM ends the window early. forget drops what the page cache holds of a folder's files; warm
-touches so much free memory and gives it back. rebalance
-founds a classic group, and lets a member come and go; the times are from its first request until
-everybody has an assignment.
+touches so much free memory and gives it back; standstill prints when nobody could run on a
+processor, which takes the right to real-time scheduling. rebalance founds a classic group, and lets
+a member come and go; the times are from its first request until everybody has an assignment.
 
   --address HOST:PORT          default 127.0.0.1:9092
   --partitions N               partitions used, from 0 on; default 1

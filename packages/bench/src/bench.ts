@@ -12,6 +12,7 @@ import { estimatedSeconds } from "./estimate.ts";
 import { FORMS, rowsOf, turnsOf } from "./forms.ts";
 import { type Results, resultsOf } from "./results.ts";
 import { type Block, type Form, runsOn, turnsOfBlock } from "./scenarios.ts";
+import { StandstillWatch } from "./standstill.ts";
 import { runTurn } from "./turn.ts";
 
 /** The form with what the options change in it. Throws where nothing is left. */
@@ -52,6 +53,8 @@ export async function runBench(
   const mantou = await mantouKind({ executable: options.executable, build: options.build });
   const kafka = await kafkaKind();
   const machine = await describeMachine(options.dataDirectory);
+  const standstill = new StandstillWatch(machine.processors);
+  standstill.start(loadgen, note);
   const dataDirectory = mkdtempSync(join(options.dataDirectory, "mantou-bench-"));
   const beganAtMs = performance.now();
   note(`this takes about ${Math.ceil(estimatedSeconds(form) / 60)} minutes`);
@@ -66,6 +69,7 @@ export async function runBench(
   const context: BenchContext = {
     form,
     loadgen,
+    standstill,
     kinds: { mantou, kafka },
     dataDirectory,
     floorBytes: options.floorBytes,
@@ -91,6 +95,7 @@ export async function runBench(
       }
     }
   } finally {
+    standstill.stop();
     await removeInSteps(dataDirectory);
   }
   return results();

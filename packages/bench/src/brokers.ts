@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import type { Subprocess } from "bun";
+import { type Pause, withoutCollections } from "./collector-pauses.ts";
 
 export type System = "mantou" | "kafka";
 
@@ -11,6 +12,8 @@ export interface RunningBroker {
   readonly address: string;
   /** Where it tells metrics in the Prometheus format, if it does. */
   readonly metricsUrl?: string;
+  /** The pauses of its garbage collector so far. */
+  readonly pauses: () => Promise<readonly Pause[]>;
   /** When its process was started, on `performance`'s clock. */
   readonly spawnedAtMs: number;
   readonly hasExited: () => boolean;
@@ -44,6 +47,7 @@ export function runningBroker(
   child: Subprocess,
   logFiles: readonly string[],
   spawnedAtMs: number,
+  pauses: RunningBroker["pauses"],
 ): RunningBroker {
   const hasExited = (): boolean => child.exitCode !== null || child.signalCode !== null;
   return {
@@ -53,9 +57,10 @@ export function runningBroker(
     address: `${HOST}:${port}`,
     spawnedAtMs,
     hasExited,
+    pauses,
     log: async () => {
       const texts = await Promise.all(logFiles.map((file) => Bun.file(file).text()));
-      return texts.join("").slice(-LOG_TAIL_BYTES);
+      return withoutCollections(texts.join("")).slice(-LOG_TAIL_BYTES);
     },
     stop: async (signal = "SIGTERM") => {
       child.kill(signal);

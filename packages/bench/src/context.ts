@@ -5,6 +5,7 @@ import { syncVolume } from "./disk.ts";
 import type { Measurement, Window } from "./figures.ts";
 import { takeCpuSnapshot, TICKS_PER_SECOND } from "./proc.ts";
 import type { Form, Variant } from "./scenarios.ts";
+import type { StandstillWatch } from "./standstill.ts";
 import { warmMemory } from "./warm-memory.ts";
 
 /** What a run may write: more than any disk here takes in a second. */
@@ -16,6 +17,7 @@ const PACED_BYTES_PER_SECOND_MAX = 0.4e9;
 export interface BenchContext {
   readonly form: Form;
   readonly loadgen: string;
+  readonly standstill: StandstillWatch;
   readonly kinds: Readonly<Record<System, BrokerKind>>;
   /** The folder under which every turn makes its own. */
   readonly dataDirectory: string;

@@ -55,6 +55,18 @@ export const FIGURES = {
     better: "less",
     digits: 1,
   },
+  gcPauseMs: {
+    title: "longest pause of a garbage collection",
+    unit: "ms",
+    better: "less",
+    digits: 1,
+  },
+  standstillMs: {
+    title: "longest time that the whole machine stood still",
+    unit: "ms",
+    better: "less",
+    digits: 1,
+  },
   commitsPerSecond: { title: "offset commits", unit: "per second", better: "more", digits: 0 },
   transactionsPerSecond: { title: "transactions", unit: "per second", better: "more", digits: 0 },
   rebalanceMs: { title: "join to assignment", unit: "ms", better: "less", digits: 1 },

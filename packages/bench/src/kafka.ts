@@ -10,6 +10,7 @@ import {
   type RunningBroker,
 } from "./brokers.ts";
 import { guard, run } from "./children.ts";
+import { javaLogFlag, javaPauses } from "./collector-pauses.ts";
 import { ROOT } from "./paths.ts";
 
 export const KAFKA_VERSION = "4.3.0";
@@ -112,13 +113,16 @@ async function launch(dataDirectory: string): Promise<RunningBroker> {
   const file = propertiesFile(dataDirectory);
   const port = Number(/:\/\/[^:]+:(\d+)/.exec(await Bun.file(file).text())?.[1]);
   const classPath = join(await kafkaJars(), "*");
-  const command = ["java", ...BROKER_FLAGS, LOG_FLAG, "-cp", classPath, "kafka.Kafka", file];
+  const collections = join(dataDirectory, "gc.log");
+  const flags = [...BROKER_FLAGS, javaLogFlag(collections), LOG_FLAG, "-cp", classPath];
+  const command = ["java", ...flags, "kafka.Kafka", file];
   const logs = [join(dataDirectory, "stdout.log"), join(dataDirectory, "stderr.log")] as const;
   const spawnedAtMs = performance.now();
   const child = guard(
     Bun.spawn(command, { stdio: ["ignore", Bun.file(logs[0]), Bun.file(logs[1])] }),
   );
-  return runningBroker("kafka", port, child, logs, spawnedAtMs);
+  const pauses = async () => javaPauses(await Bun.file(collections).text());
+  return runningBroker("kafka", port, child, logs, spawnedAtMs, pauses);
 }
 
 function propertiesText(dataDirectory: string, port: number, controllerPort: number): string {

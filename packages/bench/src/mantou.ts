@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type BrokerKind, DELETE_DELAY_MS, freePorts, HOST, runningBroker } from "./brokers.ts";
 import { guard, run } from "./children.ts";
+import { BUN_LOG_COLLECTIONS, bunPauses, type Pause } from "./collector-pauses.ts";
 import { ROOT, SERVER_MAIN } from "./paths.ts";
 
 const BUILD_TIMEOUT_MS = 1_200_000;
@@ -32,12 +33,37 @@ export async function mantouKind(options: MantouOptions): Promise<BrokerKind> {
       flags.push("--admin-listen", `${HOST}:${adminPort}`);
       flags.push("--set", `log.segment.delete.delay.ms=${DELETE_DELAY_MS}`);
       const spawnedAtMs = performance.now();
-      const stdio: ["ignore", "ignore", Bun.BunFile] = ["ignore", "ignore", Bun.file(log)];
-      const child = guard(Bun.spawn([...command, ...flags], { stdio }));
-      const broker = runningBroker("mantou", port, child, [log], spawnedAtMs);
+      const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
+      const env = { ...process.env, ...BUN_LOG_COLLECTIONS };
+      const child = guard(Bun.spawn([...command, ...flags], { stdio, env }));
+      const pauses: Pause[] = [];
+      void keepLog(child.stderr, log, pauses);
+      const told = () => Promise.resolve(pauses);
+      const broker = runningBroker("mantou", port, child, [log], spawnedAtMs, told);
       return { ...broker, metricsUrl: `http://${HOST}:${adminPort}/metrics` };
     },
   };
+}
+
+/** Writes a log to its file as it comes, and notes the pauses that it tells of. */
+async function keepLog(
+  log: ReadableStream<Uint8Array>,
+  file: string,
+  pauses: Pause[],
+): Promise<void> {
+  const writer = Bun.file(file).writer();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of log) {
+    const atMs = performance.timeOrigin + performance.now();
+    writer.write(chunk);
+    await writer.flush();
+    const text = rest + decoder.decode(chunk, { stream: true });
+    const lineEnd = text.lastIndexOf("\n") + 1;
+    pauses.push(...bunPauses(text.slice(0, lineEnd), atMs));
+    rest = text.slice(lineEnd);
+  }
+  await writer.end();
 }
 
 async function buildAddon(): Promise<void> {

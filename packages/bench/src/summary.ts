@@ -42,6 +42,9 @@ const isSaturating = (row: string): boolean => /^(produce|fetch|java)-/.test(row
 const isPaced = (row: string): boolean => /^(half|latency|tail)-/.test(row);
 const LATENCIES: ReadonlySet<Figure> = new Set<Figure>(["p50Ms", "p99Ms"]);
 
+/** A stop of the whole machine that is longer is warned of. */
+const STANDSTILL_MS_MAX = 10;
+
 export function judge(figure: Figure, value: number, target: number | null): Verdict {
   const isMore = FIGURES[figure].better === "more";
   const reaches = (limit: number): boolean => (isMore ? value >= limit : value <= limit);
@@ -73,7 +76,8 @@ export function summarize(
       const isAsked = figure === "mbPerSecond" && isPaced(id);
       // Quotients already: what their quotient would tell is nothing.
       const isQuotient = FIGURES[figure].unit === "times";
-      const opponents = isAsked || isQuotient ? [] : OPPONENTS;
+      const isTheMachines = figure === "standstillMs";
+      const opponents = isAsked || isQuotient || isTheMachines ? [] : OPPONENTS;
       const comparisons = opponents.flatMap(([ours, theirs]): Comparison[] => {
         const quotient = ratio(valuesOf(ours), valuesOf(theirs));
         if (quotient === null) return [];
@@ -149,6 +153,11 @@ export function warnings(measurements: readonly Measurement[]): string[] {
     found.push(
       `in ${stolen} runs the hypervisor took more than ${percent(SHARE_MAX)}, up to ${share}`,
     );
+  }
+  const stoodStillMs = most((one) => one.figures.standstillMs);
+  if (stoodStillMs > STANDSTILL_MS_MAX) {
+    const ms = stoodStillMs.toFixed(0);
+    found.push(`all processors stood still at once for up to ${ms} ms: that is in every latency`);
   }
   return found;
 }

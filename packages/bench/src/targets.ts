@@ -106,5 +106,5 @@ export const LIMITS: readonly Limit[] = [
   limit("memory", "memoryGrowth", 1.1),
   limit(BROKER_ROW, "startMs", 100),
   limit(BROKER_ROW, "idleMb", 70),
-  limit(BROKER_ROW, "gcStretchMs", 20),
+  limit(BROKER_ROW, "gcPauseMs", 20),
 ];

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { BrokerKind, System } from "./brokers.ts";
+import type { BrokerKind, RunningBroker, System } from "./brokers.ts";
 import { wasInterrupted } from "./children.ts";
+import { longestPauseMs } from "./collector-pauses.ts";
 import { checkOrder, createTopic } from "./content-check.ts";
 import { type BenchContext, BYTES_PER_SECOND_MAX, plainVariant, type Turn } from "./context.ts";
 import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
@@ -23,6 +24,7 @@ import {
 } from "./run-row.ts";
 import { runCatchUp, runTail } from "./run-tail.ts";
 import { type Block, type ScenarioRow, type Variant, VARIANTS } from "./scenarios.ts";
+import { lengthMs, type Stop } from "./standstill.ts";
 
 const FIRST_TOPIC = "first";
 /** How long the bytes of deleted topics are waited for; a floor of free space is kept in any case. */
@@ -78,6 +80,7 @@ async function runRows(
   index: number,
 ): Promise<void> {
   const { system } = kind;
+  const startedAtMs = Date.now();
   const broker = await kind.launch(data);
   try {
     const startMs = await measureFirstAck(broker, FIRST_TOPIC);
@@ -94,7 +97,8 @@ async function runRows(
       }
     }
     const stalls = await readStalls(broker.metricsUrl);
-    const figures = { startMs, idleMb, loadedMb: resident.stop() / MB, ...stalls };
+    const pauses = await pausesOf(broker, context.standstill.stopsSince(startedAtMs));
+    const figures = { startMs, idleMb, loadedMb: resident.stop() / MB, ...stalls, ...pauses };
     record(turn, { row: BROKER_ROW, variant: plainVariant(system), turn: index, figures });
     await client.close();
   } catch (error) {
@@ -103,6 +107,18 @@ async function runRows(
   } finally {
     await broker.stop();
   }
+}
+
+/** How long its collections stopped it at most, and how long everything stood still meanwhile. */
+async function pausesOf(
+  broker: RunningBroker,
+  stops: readonly Stop[],
+): Promise<Partial<Record<Figure, number>>> {
+  const gcPauseMs = longestPauseMs(await broker.pauses(), stops);
+  return {
+    ...(gcPauseMs === null ? {} : { gcPauseMs }),
+    standstillMs: Math.max(0, ...stops.map(lengthMs)),
+  };
 }
 
 /** Virtual machines compile what runs often; nobody is measured before that. */

@@ -125,6 +125,19 @@ test("runs that others have spoilt are named", () => {
   ]);
 });
 
+test("a machine that stands still is named, and nobody's gain", () => {
+  const stood = (variant: Measurement["variant"], standstillMs: number) =>
+    measured(variant, { standstillMs }, "broker");
+  const measurements = [stood("ours-fsync", 8), stood("kafka-stock", 38.4)];
+  expect(warnings(measurements.slice(0, 1))).toEqual([]);
+  expect(warnings(measurements)).toEqual([
+    "all processors stood still at once for up to 38 ms: that is in every latency",
+  ]);
+  const [line] = summarize(measurements, []);
+  expect(line?.figure).toBe("standstillMs");
+  expect(line?.comparisons).toEqual([]);
+});
+
 test("what others used is taken off, and never more than there was", () => {
   const window = (machineSeconds: number, strangerSeconds: number) => ({
     cpu: {

@@ -9,15 +9,36 @@ import { STEPS_DEFAULT, simulate } from "./simulation.ts";
 
 const LINES_SHOWN = 40;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    steps: { type: "string", default: String(STEPS_DEFAULT) },
-    runs: { type: "string", default: "1" },
-    trace: { type: "string" },
-    "keep-going": { type: "boolean", default: false },
-  },
-});
+const USAGE = "usage: bun run sim [--seed N] [--steps M] [--runs R] [--trace FILE] [--keep-going]";
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        seed: { type: "string", default: "1" },
+        steps: { type: "string", default: String(STEPS_DEFAULT) },
+        runs: { type: "string", default: "1" },
+        trace: { type: "string" },
+        "keep-going": { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (text !== "" && Number.isSafeInteger(value) && value >= 0) return value;
+  return refuse(`--${name} is a whole number, not "${text}"`);
+}
+
+function refuse(why: string): never {
+  console.error(`sim: ${why}\n${USAGE}`);
+  process.exit(2);
+}
+
+const values = options();
 
 const describe = (result: SimulationResult): string =>
   `seed ${result.seed} hash ${result.hash}: ${result.steps} events, ` +
@@ -26,9 +47,9 @@ const describe = (result: SimulationResult): string =>
   `${result.transactions} transactions, ${result.commits} offsets committed, ` +
   `${result.ownerships} times a partition was given`;
 
-const first = Number(values.seed);
-const runs = Number(values.runs);
-const steps = Number(values.steps);
+const first = whole("seed", values.seed);
+const runs = whole("runs", values.runs);
+const steps = whole("steps", values.steps);
 const lines: string[] | null = values.trace === undefined ? null : [];
 const startedMs = performance.now();
 let failed = 0;

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import {
+  BUN_LOG_COLLECTIONS,
+  bunPauses,
+  javaPauses,
+  longestPauseMs,
+  withoutCollections,
+} from "../src/collector-pauses.ts";
+
+test("Bun tells the pauses of its collector", async () => {
+  const file = join(import.meta.dir, "fixtures", "garbage.ts");
+  const child = Bun.spawn([process.execPath, file], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...BUN_LOG_COLLECTIONS },
+  });
+  const log = await new Response(child.stderr).text();
+  expect(await child.exited).toBe(0);
+  const pauses = bunPauses(log, 7000);
+  expect(pauses.length).toBeGreaterThan(0);
+  for (const { endedAtMs, ms } of pauses) {
+    expect(endedAtMs).toBe(7000);
+    expect(ms).toBeGreaterThan(0);
+  }
+  expect(withoutCollections(`before\n${log}after\n`)).toBe("before\nafter\n");
+});
+
+test("pauses of a Java virtual machine, whatever their kind", () => {
+  const log = [
+    "[2026-11-23T10:00:00.500+0000] Using G1",
+    "[2026-11-23T10:00:01.204+0000] GC(0) Pause Young (Normal) (G1 Evacuation Pause) 51M->9M(1024M) 7.250ms",
+    "[2026-11-23T10:00:02.100+0000] GC(1) Concurrent Mark Cycle 93.120ms",
+    "[2026-11-23T10:00:02.150+0000] GC(1) Pause Remark 60M->58M(1024M) 11.004ms",
+  ].join("\n");
+  const at = Date.UTC(2026, 10, 23, 10);
+  expect(javaPauses(log)).toEqual([
+    { endedAtMs: at + 1204, ms: 7.25 },
+    { endedAtMs: at + 2150, ms: 11.004 },
+  ]);
+});
+
+test("what all processors stood still in a pause is taken off", () => {
+  const pauses = [
+    { endedAtMs: 1000, ms: 60 },
+    { endedAtMs: 2000, ms: 15 },
+  ];
+  expect(longestPauseMs(pauses, [])).toBe(60);
+  const before = { beganAtMs: 800, endedAtMs: 900 };
+  expect(longestPauseMs(pauses, [before])).toBe(60);
+  const stops = [before, { beganAtMs: 945, endedAtMs: 975 }, { beganAtMs: 980, endedAtMs: 1040 }];
+  expect(longestPauseMs(pauses, stops)).toBe(15);
+  expect(longestPauseMs([], stops)).toBeNull();
+});
