@@ -6,7 +6,8 @@ use std::io::{Error, Result, Write, stdout};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const SLEEP: Duration = Duration::from_millis(2);
+/// Short enough that no stop of twice this length is missed, and cheap.
+const SLEEP: Duration = Duration::from_millis(10);
 /// What is later than this is told.
 const LATE: Duration = Duration::from_millis(5);
 const PRIORITY: libc::c_int = 50;

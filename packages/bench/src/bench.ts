@@ -70,6 +70,7 @@ export async function runBench(
     form,
     loadgen,
     standstill,
+    preparations: [],
     kinds: { mantou, kafka },
     dataDirectory,
     floorBytes: options.floorBytes,

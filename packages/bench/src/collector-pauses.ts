@@ -31,21 +31,25 @@ export function javaPauses(log: string): Pause[] {
 }
 
 /**
- * The longest of pauses in milliseconds, each without what all processors stood still in it: nobody
- * can collect then. Null where there was none.
+ * The longest of pauses in milliseconds (null: none), and how many were left out: a pause in which
+ * all processors stood still tells how long that took, with the queue for them behind it. The same
+ * holds for times in which the machine is prepared for the next run.
  */
-export function longestPauseMs(pauses: readonly Pause[], stops: readonly Stop[]): number | null {
-  let longest: number | null = null;
-  for (const { endedAtMs, ms } of pauses) {
+export function judgePauses(
+  pauses: readonly Pause[],
+  stops: readonly Stop[],
+): { readonly longestMs: number | null; readonly leftOut: number } {
+  const isSpoilt = ({ endedAtMs, ms }: Pause): boolean => {
     const beganAtMs = endedAtMs - ms - READ_LATE_MS;
-    let stood = 0;
-    for (const stop of stops) {
-      const from = Math.max(stop.beganAtMs, beganAtMs);
-      stood += Math.max(0, Math.min(stop.endedAtMs, endedAtMs) - from);
-    }
-    longest = Math.max(longest ?? 0, ms - stood);
+    return stops.some((stop) => stop.endedAtMs > beganAtMs && stop.beganAtMs < endedAtMs);
+  };
+  let longestMs: number | null = null;
+  let leftOut = 0;
+  for (const pause of pauses) {
+    if (isSpoilt(pause)) leftOut += 1;
+    else longestMs = Math.max(longestMs ?? 0, pause.ms);
   }
-  return longest;
+  return { longestMs, leftOut };
 }
 
 /** A log without the lines that tell of collections. */

@@ -5,19 +5,23 @@ import { syncVolume } from "./disk.ts";
 import type { Measurement, Window } from "./figures.ts";
 import { takeCpuSnapshot, TICKS_PER_SECOND } from "./proc.ts";
 import type { Form, Variant } from "./scenarios.ts";
-import type { StandstillWatch } from "./standstill.ts";
+import type { StandstillWatch, Stop } from "./standstill.ts";
 import { warmMemory } from "./warm-memory.ts";
 
 /** What a run may write: more than any disk here takes in a second. */
 export const BYTES_PER_SECOND_MAX = 1.5e9;
 /** The same for runs that have a pace, or a client that cannot do more. */
 const PACED_BYTES_PER_SECOND_MAX = 0.4e9;
+/** A pause that ends so soon after memory was touched began before. */
+const SETTLING_MS = 50;
 
 /** What all turns of a benchmark share. */
 export interface BenchContext {
   readonly form: Form;
   readonly loadgen: string;
   readonly standstill: StandstillWatch;
+  /** When memory was touched between runs: hard on the machine, and no broker's doing. */
+  readonly preparations: Stop[];
   readonly kinds: Readonly<Record<System, BrokerKind>>;
   /** The folder under which every turn makes its own. */
   readonly dataDirectory: string;
@@ -59,7 +63,9 @@ export async function inWindow<T extends { readonly cpuSeconds: number }>(
   paceBytes = PACED_BYTES_PER_SECOND_MAX,
 ): Promise<{ readonly result: T; readonly window: Window }> {
   await syncVolume(directory);
+  const warmedFromMs = Date.now();
   await warmMemory(context.loadgen, 2 * context.form.secondsPerRun * paceBytes);
+  context.preparations.push({ beganAtMs: warmedFromMs, endedAtMs: Date.now() + SETTLING_MS });
   const before = takeCpuSnapshot();
   const beganAtMs = performance.now();
   const result = await body();
@@ -69,6 +75,7 @@ export async function inWindow<T extends { readonly cpuSeconds: number }>(
     ticksPerSecond: TICKS_PER_SECOND,
     broker: broker.pid,
     harness: process.pid,
+    watcher: context.standstill.pid,
     generatorSeconds: result.cpuSeconds,
   });
   return { result, window: { cpu, wallSeconds } };

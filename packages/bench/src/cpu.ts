@@ -40,6 +40,8 @@ export interface CpuParties {
   readonly ticksPerSecond: number;
   readonly broker: number;
   readonly harness: number;
+  /** A child of the harness that runs beside everything, or null. */
+  readonly watcher: number | null;
   /** From the generator's own resource usage: it has ended when the second snapshot is taken. */
   readonly generatorSeconds: number;
 }
@@ -75,7 +77,8 @@ export function accountCpu(
 ): CpuAccount {
   const seconds = (ticks: number): number => Math.max(0, ticks) / parties.ticksPerSecond;
   const grown = (pid: number): number => ownTicks(after, pid) - ownTicks(before, pid);
-  const harnessSeconds = seconds(grown(parties.harness));
+  const watcherTicks = parties.watcher === null ? 0 : grown(parties.watcher);
+  const harnessSeconds = seconds(grown(parties.harness) + watcherTicks);
   const busySeconds = seconds(after.machine.busy - before.machine.busy);
   const { generatorSeconds } = parties;
   return {

@@ -61,6 +61,12 @@ export const FIGURES = {
     better: "less",
     digits: 1,
   },
+  gcPausesLeftOut: {
+    title: "pauses left out: the machine stood still, or was being prepared",
+    unit: "count",
+    better: "less",
+    digits: 0,
+  },
   standstillMs: {
     title: "longest time that the whole machine stood still",
     unit: "ms",

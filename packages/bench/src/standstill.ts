@@ -48,6 +48,11 @@ export class StandstillWatch {
     void follow();
   }
 
+  /** Of the process that watches; null before the start. */
+  get pid(): number | null {
+    return this.child?.pid ?? null;
+  }
+
   stop(): void {
     this.child?.kill();
   }

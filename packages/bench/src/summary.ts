@@ -76,7 +76,7 @@ export function summarize(
       const isAsked = figure === "mbPerSecond" && isPaced(id);
       // Quotients already: what their quotient would tell is nothing.
       const isQuotient = FIGURES[figure].unit === "times";
-      const isTheMachines = figure === "standstillMs";
+      const isTheMachines = figure === "standstillMs" || figure === "gcPausesLeftOut";
       const opponents = isAsked || isQuotient || isTheMachines ? [] : OPPONENTS;
       const comparisons = opponents.flatMap(([ours, theirs]): Comparison[] => {
         const quotient = ratio(valuesOf(ours), valuesOf(theirs));

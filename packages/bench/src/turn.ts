@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BrokerKind, RunningBroker, System } from "./brokers.ts";
 import { wasInterrupted } from "./children.ts";
-import { longestPauseMs } from "./collector-pauses.ts";
+import { judgePauses } from "./collector-pauses.ts";
 import { checkOrder, createTopic } from "./content-check.ts";
 import { type BenchContext, BYTES_PER_SECOND_MAX, plainVariant, type Turn } from "./context.ts";
 import { removeInSteps, requireFreeBytes, syncVolume } from "./disk.ts";
@@ -97,7 +97,8 @@ async function runRows(
       }
     }
     const stalls = await readStalls(broker.metricsUrl);
-    const pauses = await pausesOf(broker, context.standstill.stopsSince(startedAtMs));
+    const stops = context.standstill.stopsSince(startedAtMs);
+    const pauses = await pausesOf(broker, stops, context.preparations);
     const figures = { startMs, idleMb, loadedMb: resident.stop() / MB, ...stalls, ...pauses };
     record(turn, { row: BROKER_ROW, variant: plainVariant(system), turn: index, figures });
     await client.close();
@@ -109,14 +110,16 @@ async function runRows(
   }
 }
 
-/** How long its collections stopped it at most, and how long everything stood still meanwhile. */
+/** How long its collections stopped it at most, and how long the machine stood still at most. */
 async function pausesOf(
   broker: RunningBroker,
   stops: readonly Stop[],
+  preparations: readonly Stop[],
 ): Promise<Partial<Record<Figure, number>>> {
-  const gcPauseMs = longestPauseMs(await broker.pauses(), stops);
+  const { longestMs, leftOut } = judgePauses(await broker.pauses(), [...stops, ...preparations]);
   return {
-    ...(gcPauseMs === null ? {} : { gcPauseMs }),
+    ...(longestMs === null ? {} : { gcPauseMs: longestMs }),
+    gcPausesLeftOut: leftOut,
     standstillMs: Math.max(0, ...stops.map(lengthMs)),
   };
 }

@@ -4,7 +4,7 @@ import {
   BUN_LOG_COLLECTIONS,
   bunPauses,
   javaPauses,
-  longestPauseMs,
+  judgePauses,
   withoutCollections,
 } from "../src/collector-pauses.ts";
 
@@ -39,15 +39,17 @@ test("pauses of a Java virtual machine, whatever their kind", () => {
   ]);
 });
 
-test("what all processors stood still in a pause is taken off", () => {
+test("a pause in which all processors stood still is left out, and counted", () => {
   const pauses = [
     { endedAtMs: 1000, ms: 60 },
     { endedAtMs: 2000, ms: 15 },
   ];
-  expect(longestPauseMs(pauses, [])).toBe(60);
+  expect(judgePauses(pauses, [])).toEqual({ longestMs: 60, leftOut: 0 });
   const before = { beganAtMs: 800, endedAtMs: 900 };
-  expect(longestPauseMs(pauses, [before])).toBe(60);
+  expect(judgePauses(pauses, [before])).toEqual({ longestMs: 60, leftOut: 0 });
   const stops = [before, { beganAtMs: 945, endedAtMs: 975 }, { beganAtMs: 980, endedAtMs: 1040 }];
-  expect(longestPauseMs(pauses, stops)).toBe(15);
-  expect(longestPauseMs([], stops)).toBeNull();
+  expect(judgePauses(pauses, stops)).toEqual({ longestMs: 15, leftOut: 1 });
+  const throughout = [{ beganAtMs: 0, endedAtMs: 3000 }];
+  expect(judgePauses(pauses, throughout)).toEqual({ longestMs: null, leftOut: 2 });
+  expect(judgePauses([], stops)).toEqual({ longestMs: null, leftOut: 0 });
 });

@@ -40,10 +40,12 @@ describe("/proc/PID/stat", () => {
 describe("the account", () => {
   const BROKER = 100;
   const HARNESS = 200;
+  const WATCHER = 300;
   const parties = {
     ticksPerSecond: 100,
     broker: BROKER,
     harness: HARNESS,
+    watcher: WATCHER,
     generatorSeconds: 0.5,
   };
   const snapshot = (
@@ -60,12 +62,13 @@ describe("the account", () => {
     })),
   });
 
-  test("the machine's share is busy less generator and harness; kernel threads stay in it", () => {
+  test("the machine's share is busy less generator, harness and watcher; kernel threads stay in it", () => {
     const before = snapshot(1000, 10, [
       [2, 0, 5],
       [30, 2, 100],
       [BROKER, HARNESS, 400],
       [HARNESS, 1, 50],
+      [WATCHER, HARNESS, 8],
       [7, 1, 1000],
     ]);
     const after = snapshot(1400, 14, [
@@ -73,13 +76,14 @@ describe("the account", () => {
       [30, 2, 190],
       [BROKER, HARNESS, 600],
       [HARNESS, 1, 60, 999],
+      [WATCHER, HARNESS, 18],
       [7, 1, 1020],
     ]);
     expect(accountCpu(before, after, parties)).toEqual({
-      machineSeconds: 3.4,
+      machineSeconds: 3.3,
       brokerSeconds: 2,
       generatorSeconds: 0.5,
-      harnessSeconds: 0.1,
+      harnessSeconds: 0.2,
       strangerSeconds: 0.2,
       stealSeconds: 0.04,
     });
